@@ -1,0 +1,52 @@
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { Source } from '../policy/request.ts'
+import type { IpAddress } from '../wire/address.ts'
+import type { Hostname } from '../wire/hostname.ts'
+
+/** Who calls, verified: what the policy decides by and the access log prints as `source`. */
+export interface Caller extends Source {
+  readonly resourceId: ResourceId | undefined
+}
+
+/**
+ * What a connection or request offers about its caller: facts of the wire, kept as they arrived, so that a reload can
+ * judge them again under new trust lists.
+ */
+export interface Evidence {
+  /** The socket's remote address; undefined for a Unix socket. */
+  readonly peer: IpAddress | undefined
+  readonly peerPort: number | undefined
+  /** Name of the listener. */
+  readonly listener: string
+  /** Values of the listener's forwarded header, in order. */
+  readonly forwarded: readonly string[]
+  /** Every identity header that arrived, in any spelling, in order. */
+  readonly identityHeaders: readonly IdentityHeader[]
+  /** Set where the stream came in-process from an outbound listener of this instance. */
+  readonly delivery: Delivery | undefined
+}
+
+export interface IdentityHeader {
+  readonly kind: 'subscription' | 'perimeter' | 'resource'
+  /** As the client spelled it. */
+  readonly name: string
+  readonly value: string
+}
+
+/** A stream handed from the outbound to the inbound side of one instance, with its caller as an object. */
+export interface Delivery {
+  /** The member that the outbound listener speaks for. */
+  readonly source: ResourceId
+  /** The name that the outbound side decided: each request on the stream must carry it. */
+  readonly name: Hostname
+  readonly port: number
+  readonly correlationId: string
+  /** The client of the outbound listener. */
+  readonly peer: IpAddress | undefined
+  readonly peerPort: number | undefined
+}
+
+export type Identification =
+  | { readonly kind: 'caller'; readonly caller: Caller }
+  /** Ambiguous or unparsable evidence from a peer that is believed: 400. */
+  | { readonly kind: 'bad-request'; readonly detail: string }

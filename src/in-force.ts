@@ -1,0 +1,18 @@
+import type { AddressGuard } from './policy/address-guard.ts'
+import type { PolicySnapshot } from './policy/snapshot.ts'
+import type { Settings } from './settings/settings.ts'
+
+/**
+ * All that a decision reads, as one frozen object behind one reference. A reload builds the next one whole and swaps
+ * the reference: no reader ever sees half of a change.
+ */
+export interface InForce {
+  /** SHA-256 of everything that decides, settings included: equal versions decide equally. Same as `snapshot.version`. */
+  readonly version: string
+  readonly settings: Settings
+  readonly snapshot: PolicySnapshot
+  readonly guard: AddressGuard
+}
+
+/** Reads what is in force now; undefined before the first policy is loaded, which denies everything. */
+export type CurrentInForce = () => InForce | undefined

@@ -1,0 +1,30 @@
+import type { Prefix } from '../wire/address.ts'
+import type { Authority } from '../wire/authority.ts'
+import type { Hostname } from '../wire/hostname.ts'
+import type { ResourceId } from './resource-id.ts'
+
+export type PublicNetworkAccess = 'Enabled' | 'Disabled' | 'SecuredByPerimeter'
+
+/** Where a resource's service really is. `host` is dialled as written. */
+export interface Backend {
+  readonly scheme: 'http' | 'https' | 'tcp'
+  readonly authority: Authority
+}
+
+/** The resource's own rules, which decide where no perimeter does. */
+export interface Firewall {
+  readonly defaultAction: 'Allow' | 'Deny'
+  readonly ipRules: readonly Prefix[]
+}
+
+/** A service that this instance fronts (`backend`), speaks for, or knows as a peer (`endpoint`). */
+export interface Resource {
+  readonly id: ResourceId
+  readonly hosts: readonly Hostname[]
+  readonly backend?: Backend
+  readonly endpoint?: Authority
+  /** Absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`. */
+  readonly publicNetworkAccess?: PublicNetworkAccess
+  /** Absent: everyone. */
+  readonly firewall?: Firewall
+}

@@ -1,0 +1,127 @@
+import type { Guid } from '../perimeter/guid.ts'
+import type { Resource } from '../perimeter/resource.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { IpAddress, Prefix } from '../wire/address.ts'
+import type { Hostname, NamePattern } from '../wire/hostname.ts'
+
+/** Settings of one instance: validated, defaulted, canonical, deep-frozen. Paths are absolute. Times are milliseconds. */
+export interface Settings {
+  /** The file that they were read from. */
+  readonly file: string
+  /** This instance's name in the access log; default the machine's host name. */
+  readonly instance: string
+  /** Where bare resource ids live. */
+  readonly scope: Scope | undefined
+  readonly policy: { readonly files: readonly string[] }
+  readonly resources: readonly Resource[]
+  readonly links: { readonly autoApprove: readonly ResourceId[] }
+  readonly inbound: readonly InboundListener[]
+  readonly outbound: readonly OutboundListener[]
+  readonly identity: IdentitySettings
+  readonly egress: EgressSettings
+  readonly audit: AuditSettings
+  readonly health: { readonly listen: TcpAddress } | undefined
+  readonly admin: { readonly socket: string } | undefined
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+}
+
+export interface Scope {
+  readonly subscriptionId: Guid
+  readonly resourceGroup: string
+}
+
+/** `port` 0 takes a free one. */
+export interface TcpAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export type ListenAddress = TcpAddress | { readonly socket: string }
+
+export interface InboundListener {
+  readonly name: string
+  readonly listen: TcpAddress
+  readonly network: 'public' | 'private'
+  /** `private` only: connections from these arrive over a private endpoint, all others are public. */
+  readonly clients: readonly Prefix[]
+  /** Every request is for this one, whatever its Host. */
+  readonly resource: ResourceId | undefined
+  /** Peers believed about the client's address, and about nothing else. */
+  readonly trustedProxies: readonly Prefix[]
+  readonly forwardedHeader: 'x-forwarded-for' | 'forwarded'
+  readonly tls: ListenerTls | undefined
+}
+
+export interface ListenerTls {
+  readonly certificateFile: string
+  readonly keyFile: string
+}
+
+export interface OutboundListener {
+  readonly name: string
+  readonly listen: ListenAddress
+  /** The member it speaks for; undefined: every request is `unknown-caller`. */
+  readonly resource: ResourceId | undefined
+  /** Undefined: whoever can connect (loopback or a Unix socket only). */
+  readonly clients: readonly Prefix[] | undefined
+}
+
+export interface IdentitySettings {
+  readonly headers: {
+    readonly subscription: string
+    readonly perimeter: string
+    readonly resource: string
+  }
+  /** Peers that overwrite those headers themselves. */
+  readonly headersTrustedFrom: readonly Prefix[]
+}
+
+export interface EgressSettings {
+  readonly ports: readonly number[]
+  /** What a name may resolve to although it is not public. */
+  readonly privateAddresses: readonly PrivateAddressGrant[]
+  /** Fixed answers, guarded like DNS answers. */
+  readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
+  /** `address` or `address:port`; empty: the system's. */
+  readonly nameservers: readonly string[]
+}
+
+export interface PrivateAddressGrant {
+  readonly name: NamePattern
+  readonly prefixes: readonly Prefix[]
+}
+
+export interface AuditSettings {
+  /** A path, or `-` for standard output. */
+  readonly file: string
+  /** An exchange that lasts longer writes an end line. */
+  readonly endLineAfterMs: number
+  readonly flushIntervalMs: number
+  /** Records waiting for the disk beyond this are lost, counted and reported. */
+  readonly bufferBytes: number
+}
+
+export interface Limits {
+  readonly headerBytes: number
+  readonly headerCount: number
+  /** Open connections per listener. */
+  readonly connections: number
+  /** Open tunnels and upgrades per resource. */
+  readonly tunnelsPerResource: number
+}
+
+export interface Timeouts {
+  /** From the first byte of a request head to its last; also the TLS handshake. */
+  readonly headerMs: number
+  /** Between two requests on one connection. */
+  readonly keepAliveMs: number
+  /** Without a byte of a body in either direction. */
+  readonly bodyIdleMs: number
+  readonly connectMs: number
+  readonly dnsMs: number
+  readonly tunnelIdleMs: number
+  readonly tunnelLifetimeMs: number
+  /** After SIGTERM, for what is in flight. */
+  readonly drainMs: number
+}
