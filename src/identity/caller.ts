@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Source } from '../policy/request.ts'
 import type { IpAddress } from '../wire/address.ts'
@@ -45,6 +46,12 @@ export interface Delivery {
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
 }
+
+/**
+ * Opens a stream into the inbound listener of this instance that has `delivery.port` and serves `resource`. Undefined:
+ * there is none, which is to the client what a closed port is. Given to the outbound side by `compose`.
+ */
+export type Deliver = (resource: ResourceId, delivery: Delivery) => Duplex | undefined
 
 export type Identification =
   | { readonly kind: 'caller'; readonly caller: Caller }

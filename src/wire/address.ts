@@ -76,11 +76,17 @@ export function isPrefix(value: Prefix | PrefixProblem): value is Prefix {
   return !('kind' in value)
 }
 
-/** Whether the prefix covers the address. Naive on purpose: rule look-up on the request path uses `policy/address-set`. */
+/** Whether the prefix covers the address. For short lists; rule look-up on the request path uses `policy/address-set`. */
 export function prefixCovers(prefix: Prefix, address: IpAddress): boolean {
   if (prefix.bytes.length !== address.bytes.length) return false
-  const masked = maskBytes(address.bytes, prefix.length)
-  return masked.every((byte, index) => byte === prefix.bytes[index])
+  const whole = prefix.length >> 3
+  for (let index = 0; index < whole; index++) {
+    if (prefix.bytes[index] !== address.bytes[index]) return false
+  }
+  const rest = prefix.length & 7
+  if (rest === 0) return true
+  const difference = (prefix.bytes[whole] ?? 0) ^ (address.bytes[whole] ?? 0)
+  return difference >> (8 - rest) === 0
 }
 
 function maskBytes(bytes: Uint8Array, length: number): Uint8Array {

@@ -1,6 +1,6 @@
-import type { AddressGuard } from './policy/address-guard.ts'
-import type { PolicySnapshot } from './policy/snapshot.ts'
-import type { Settings } from './settings/settings.ts'
+import type { AddressGuard } from '../policy/address-guard.ts'
+import type { PolicySnapshot } from '../policy/snapshot.ts'
+import type { Settings } from './settings.ts'
 
 /**
  * All that a decision reads, as one frozen object behind one reference. A reload builds the next one whole and swaps
