@@ -9,6 +9,8 @@ export type PublicNetworkAccess = 'Enabled' | 'Disabled' | 'SecuredByPerimeter'
 export interface Backend {
   readonly scheme: 'http' | 'https' | 'tcp'
   readonly authority: Authority
+  /** `https` only: absolute path of the PEM file that its certificate is verified against; absent: the system's authorities. */
+  readonly caFile?: string
 }
 
 /** The resource's own rules, which decide where no perimeter does. */

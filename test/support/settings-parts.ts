@@ -1,0 +1,302 @@
+import type { Perimeter, AccessMode, LinkStatus } from '../../src/perimeter/perimeter.ts'
+import type { PublicNetworkAccess, Resource } from '../../src/perimeter/resource.ts'
+import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
+import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
+import type {
+  InboundListener,
+  Limits,
+  OutboundListener,
+  Settings,
+  Timeouts,
+} from '../../src/settings/settings.ts'
+import { hours, KiB, MiB, minutes, seconds } from '../../src/units.ts'
+import {
+  type IpAddress,
+  isPrefix,
+  parseAddress,
+  parsePrefix,
+  type Prefix,
+} from '../../src/wire/address.ts'
+import { type Authority, parseAuthority } from '../../src/wire/authority.ts'
+import {
+  type Hostname,
+  type NamePattern,
+  parseHostname,
+  parseNamePattern,
+} from '../../src/wire/hostname.ts'
+
+/**
+ * Settings and perimeters as tests like to write them: only what matters to the test, everything else defaulted. Text
+ * goes through the parsers of the product; what does not parse throws.
+ */
+
+export const testSubscription = '11111111-1111-1111-1111-111111111111'
+
+export interface ResourceParts {
+  /** A bare name (see `resourceId`) or a full id. */
+  readonly id: string
+  readonly hosts?: readonly string[]
+  /** `http://127.0.0.1:10000`. */
+  readonly backend?: string
+  /** A certificate authority for an https back end. */
+  readonly backendCaFile?: string
+  readonly endpoint?: string
+  readonly publicNetworkAccess?: PublicNetworkAccess
+  readonly firewall?: {
+    readonly defaultAction: 'Allow' | 'Deny'
+    readonly ipRules?: readonly string[]
+  }
+}
+
+export interface RuleParts {
+  readonly name: string
+  readonly addressPrefixes?: readonly string[]
+  readonly subscriptions?: readonly string[]
+  /** Makes it an outbound rule. */
+  readonly fullyQualifiedDomainNames?: readonly string[]
+}
+
+export interface PerimeterParts {
+  readonly name: string
+  readonly guid?: string
+  readonly profiles?: readonly {
+    readonly name: string
+    readonly accessRules?: readonly RuleParts[]
+  }[]
+  readonly associations?: readonly {
+    readonly resource: string
+    /** The first profile where absent. */
+    readonly profile?: string
+    readonly accessMode?: AccessMode
+  }[]
+  readonly links?: readonly {
+    readonly to: string
+    readonly localInboundProfiles?: readonly string[]
+    readonly remoteInboundProfiles?: readonly string[]
+  }[]
+  readonly linkReferences?: readonly {
+    readonly to: string
+    readonly localInboundProfiles?: readonly string[]
+    readonly status?: LinkStatus
+  }[]
+}
+
+export interface InForceParts {
+  readonly resources?: readonly ResourceParts[]
+  readonly perimeters?: readonly PerimeterParts[]
+  readonly inbound?: readonly (Partial<
+    Omit<InboundListener, 'resource' | 'clients' | 'trustedProxies'>
+  > & {
+    readonly name: string
+    readonly resource?: string
+    readonly clients?: readonly string[]
+    readonly trustedProxies?: readonly string[]
+  })[]
+  readonly outbound?: readonly (Partial<Omit<OutboundListener, 'resource' | 'clients'>> & {
+    readonly name: string
+    readonly resource?: string
+    readonly clients?: readonly string[]
+  })[]
+  readonly headersTrustedFrom?: readonly string[]
+  readonly egress?: {
+    readonly ports?: readonly number[]
+    readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
+    readonly hosts?: Readonly<Record<string, readonly string[]>>
+    readonly nameservers?: readonly string[]
+  }
+  readonly endLineAfterMs?: number
+  readonly limits?: Partial<Limits>
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** A bare name is a service of this instance's scope; anything with a slash is a full id. */
+export function resourceId(text: string, subscription = testSubscription): ResourceId {
+  const full = text.startsWith('/')
+    ? text
+    : `/subscriptions/${subscription}/resourceGroups/shop/providers/Ringfence.Local/services/${text}`
+  return parsed(parseResourceId(full), full)
+}
+
+export function perimeterId(name: string): ResourceId {
+  const text = `/subscriptions/${testSubscription}/resourceGroups/shop/providers/Microsoft.Network/networkSecurityPerimeters/${name}`
+  return parsed(parseResourceId(text), text)
+}
+
+/** A GUID that belongs to a name, for tests that do not care which. */
+export function guidFor(name: string): Guid {
+  const hex = Buffer.from(name).toString('hex').padEnd(12, '0').slice(0, 12)
+  return guid(`00000000-0000-4000-8000-${hex}`)
+}
+
+export function guid(text: string): Guid {
+  return parsed(parseGuid(text), text)
+}
+
+export function hostname(text: string): Hostname {
+  return parsed(parseHostname(text), text)
+}
+
+export function address(text: string): IpAddress {
+  return parsed(parseAddress(text), text)
+}
+
+export function prefix(text: string): Prefix {
+  const result = parsePrefix(text)
+  if (!isPrefix(result)) throw new Error(`not a prefix: ${text}`)
+  return result
+}
+
+export function authority(text: string): Authority {
+  return parsed(parseAuthority(text), text)
+}
+
+export function settingsFrom(parts: InForceParts): Settings {
+  return {
+    file: '/etc/ringfence/ringfence.yaml',
+    instance: 'test',
+    scope: { subscriptionId: guid(testSubscription), resourceGroup: 'shop' },
+    policy: { files: [] },
+    resources: (parts.resources ?? []).map(resourceFrom),
+    links: { autoApprove: [] },
+    inbound: (parts.inbound ?? []).map((listener) => ({
+      listen: { host: '127.0.0.1', port: 0 },
+      network: 'public',
+      forwardedHeader: 'x-forwarded-for',
+      tls: undefined,
+      ...listener,
+      clients: (listener.clients ?? []).map(prefix),
+      resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
+      trustedProxies: (listener.trustedProxies ?? []).map(prefix),
+    })),
+    outbound: (parts.outbound ?? []).map((listener) => ({
+      listen: { host: '127.0.0.1', port: 0 },
+      ...listener,
+      resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
+      clients: listener.clients?.map(prefix),
+    })),
+    identity: {
+      headers: {
+        subscription: 'x-nsp-subscription-id',
+        perimeter: 'x-nsp-perimeter-id',
+        resource: 'x-nsp-resource-id',
+      },
+      headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
+    },
+    egress: {
+      ports: parts.egress?.ports ?? [80, 443],
+      privateAddresses: Object.entries(parts.egress?.privateAddresses ?? {}).map(
+        ([name, prefixes]) => ({ name: pattern(name), prefixes: prefixes.map(prefix) }),
+      ),
+      hosts: new Map(
+        Object.entries(parts.egress?.hosts ?? {}).map(([name, addresses]) => [
+          hostname(name),
+          addresses.map(address),
+        ]),
+      ),
+      nameservers: parts.egress?.nameservers ?? [],
+    },
+    audit: {
+      file: '-',
+      endLineAfterMs: parts.endLineAfterMs ?? seconds(60),
+      flushIntervalMs: 100,
+      bufferBytes: MiB,
+    },
+    health: undefined,
+    admin: undefined,
+    limits: {
+      headerBytes: 32 * KiB,
+      headerCount: 100,
+      connections: 10_000,
+      tunnelsPerResource: 1000,
+      ...parts.limits,
+    },
+    timeouts: {
+      headerMs: seconds(10),
+      keepAliveMs: seconds(60),
+      bodyIdleMs: seconds(60),
+      connectMs: seconds(5),
+      dnsMs: seconds(3),
+      tunnelIdleMs: minutes(10),
+      tunnelLifetimeMs: hours(24),
+      drainMs: seconds(30),
+      ...parts.timeouts,
+    },
+  }
+}
+
+export function perimeterFrom(parts: PerimeterParts): Perimeter {
+  const profiles = parts.profiles ?? [{ name: 'default' }]
+  return {
+    name: parts.name,
+    id: perimeterId(parts.name),
+    guid: parts.guid === undefined ? guidFor(parts.name) : guid(parts.guid),
+    location: 'local',
+    profiles: profiles.map((profile) => ({
+      name: profile.name,
+      accessRules: (profile.accessRules ?? []).map((rule) => ({
+        name: rule.name,
+        direction: rule.fullyQualifiedDomainNames === undefined ? 'Inbound' : 'Outbound',
+        addressPrefixes: (rule.addressPrefixes ?? []).map(prefix),
+        subscriptions: (rule.subscriptions ?? []).map(guid),
+        fullyQualifiedDomainNames: (rule.fullyQualifiedDomainNames ?? []).map(pattern),
+      })),
+    })),
+    associations: (parts.associations ?? []).map((association) => ({
+      name: association.resource,
+      resourceId: resourceId(association.resource),
+      profile: association.profile ?? profiles[0]?.name ?? 'default',
+      accessMode: association.accessMode ?? 'Enforced',
+    })),
+    links: (parts.links ?? []).map((link) => ({
+      name: `to-${link.to}`,
+      remotePerimeter: perimeterId(link.to),
+      localInboundProfiles: link.localInboundProfiles ?? ['*'],
+      remoteInboundProfiles: link.remoteInboundProfiles ?? ['*'],
+    })),
+    linkReferences: (parts.linkReferences ?? []).map((reference) => ({
+      name: `from-${reference.to}`,
+      remotePerimeter: perimeterId(reference.to),
+      localInboundProfiles: reference.localInboundProfiles ?? ['*'],
+      status: reference.status ?? 'Approved',
+    })),
+    enabledLogCategories: [],
+  }
+}
+
+function resourceFrom(parts: ResourceParts): Resource {
+  return {
+    id: resourceId(parts.id),
+    hosts: (parts.hosts ?? []).map(hostname),
+    ...(parts.backend === undefined
+      ? {}
+      : { backend: backendFrom(parts.backend, parts.backendCaFile) }),
+    ...(parts.endpoint === undefined ? {} : { endpoint: authority(parts.endpoint) }),
+    ...(parts.publicNetworkAccess === undefined
+      ? {}
+      : { publicNetworkAccess: parts.publicNetworkAccess }),
+    ...(parts.firewall === undefined
+      ? {}
+      : {
+          firewall: {
+            defaultAction: parts.firewall.defaultAction,
+            ipRules: (parts.firewall.ipRules ?? []).map(prefix),
+          },
+        }),
+  }
+}
+
+function backendFrom(text: string, caFile: string | undefined): NonNullable<Resource['backend']> {
+  const [scheme, rest] = text.split('://')
+  if (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp') throw new Error(text)
+  const bare = { scheme, authority: authority(rest ?? '') } as const
+  return caFile === undefined ? bare : { ...bare, caFile }
+}
+
+function pattern(text: string): NamePattern {
+  return parsed(parseNamePattern(text), text)
+}
+
+function parsed<T>(value: T | undefined, text: string): T {
+  if (value === undefined) throw new Error(`a test wrote something that does not parse: ${text}`)
+  return value
+}
