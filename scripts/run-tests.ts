@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { styleText } from 'node:util'
+import { startTally, type FileTally } from './test-tally.ts'
+
+/**
+ * Runs the tests, one line for each file, every failure in full, and ends with `N passed, N failed` alone on a line.
+ * Arguments go to tap: `npm test -- test/wire`, `npm test -- --jobs=1`. Exits 1 if anything failed or nothing ran.
+ */
+
+const shownDetails = ['diff', 'found', 'wanted', 'exitCode', 'signal', 'expired', 'stack'] as const
+
+async function runTests(args: readonly string[]): Promise<number> {
+  const { input, events } = startTally()
+  let passed = 0
+  let failed = 0
+  events.on('file', (tally) => {
+    passed += tally.passed
+    failed += tally.failures.length
+    printFile(tally)
+  })
+  const tap = spawn('tap', ['--reporter=tap', '--no-color', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  tap.stdout.pipe(input)
+  const [code] = await once(tap, 'close')
+  if (code !== 0 && failed === 0) {
+    print(`✗ the test runner ended with ${String(code ?? 'a signal')} although no test failed`)
+    failed += 1
+  }
+  if (passed + failed === 0) {
+    print('✗ no test ran')
+    failed += 1
+  }
+  print(`${passed} passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+function printFile({ file, passed, durationMs, failures }: FileTally): void {
+  const good = failures.length === 0
+  const mark = good ? color('green', '✓') : color('red', '✗')
+  const time = durationMs === undefined ? '' : `, ${(durationMs / 1000).toFixed(1)} s`
+  const counts = good ? `${passed}` : `${passed} passed, ${failures.length} failed`
+  print(`${mark} ${file} (${counts}${time})`)
+  for (const failure of failures) {
+    print(`    ${color('red', failure.path.slice(1).join(' › '))}`)
+    for (const key of shownDetails) {
+      const value = failure.details?.[key]
+      if (value !== undefined && value !== null) print(indent(`${key}: ${formatDetail(value)}`))
+    }
+  }
+}
+
+function formatDetail(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value)
+  const text = value.trimEnd()
+  return text.includes('\n') ? `\n${text}` : text
+}
+
+function indent(text: string): string {
+  return text.replace(/^/gm, '      ')
+}
+
+function color(name: 'green' | 'red', text: string): string {
+  return process.stdout.isTTY ? styleText(name, text) : text
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+process.exitCode = await runTests(process.argv.slice(2))
