@@ -162,9 +162,7 @@ function layerOf(file: string): Layer | undefined {
   const [, first = '', second] = file.split('/')
   const name = second === undefined ? first.replace(/\.ts$/, '') : first
   return layers.find((layer) =>
-    layer.name.endsWith('*')
-      ? second === undefined && name.startsWith(layer.name.slice(0, -1))
-      : layer.name === name,
+    layer.name.endsWith('*') ? name.startsWith(layer.name.slice(0, -1)) : layer.name === name,
   )
 }
 

@@ -17,7 +17,7 @@ export interface Layer {
 
 const facts = ['errors', 'units', 'reasons', 'wire'] as const
 
-/** In order of rank. A name that ends in `*` stands for every file directly in `src/` that begins so. */
+/** In order of rank. A name that ends in `*` stands for every file and folder that begins so. */
 export const layers: readonly Layer[] = [
   { name: 'errors', rank: 0 },
   { name: 'units', rank: 0 },

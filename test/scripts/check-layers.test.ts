@@ -48,7 +48,8 @@ const cases: readonly Case[] = [
     files: {
       'src/compose.ts':
         "import { a } from './compose-listeners.ts'\nimport { b } from './load-configuration.ts'\n",
-      'src/compose-listeners.ts': '',
+      'src/compose-listeners.ts': "import { c } from './compose/restart.ts'\n",
+      'src/compose/restart.ts': '',
       'src/load-configuration.ts': '',
     },
     want: [],
