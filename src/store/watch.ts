@@ -1,0 +1,183 @@
+import { type FSWatcher, promises as fs, watch as watchDirectory } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { seconds } from '../units.ts'
+import { createFingerprints } from './fingerprint.ts'
+
+/**
+ * Notices that files have changed. It watches the *directories* of the files: a watch on a file goes deaf after an
+ * editor's rename or a Kubernetes ConfigMap swap. An event only says "look": what counts is the content, so a touched
+ * file is no change and an event that never came is made good by a poll.
+ */
+
+export interface Watch {
+  /** Sets what is watched: paths and patterns, absolute. What these hold now counts as seen. */
+  setPaths(paths: readonly string[]): Promise<void>
+  /**
+   * Declares what the files hold now as seen. Call it before reading them: a change in between is then seen as a change
+   * once more, never missed.
+   */
+  mark(): Promise<void>
+  close(): void
+}
+
+export interface WatchOptions {
+  /** Something differs from what was seen last. Not called again before the next difference. */
+  readonly onChange: () => void
+  /** The watch itself failed (too many watches, no permission); the poll goes on. */
+  readonly onProblem?: (error: unknown) => void
+  readonly debounceMs?: number
+  readonly pollMs?: number
+}
+
+const defaultDebounceMs = 100
+const defaultPollMs = seconds(5)
+/** A directory that never rests is looked at all the same. */
+const longestDebounceMs = seconds(1)
+const wildcard = /[*?[{]/
+
+/** Starts with no paths. Timers do not keep the process alive. */
+export function createWatch(options: WatchOptions): Watch {
+  const debounceMs = options.debounceMs ?? defaultDebounceMs
+  const watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>()
+  const fingerprints = createFingerprints()
+  let paths: readonly string[] = []
+  /** Names of the watched files, without their folders. */
+  let names = new Set<string>()
+  let seen = ''
+  let closed = false
+  let debounce: NodeJS.Timeout | undefined
+  let firstEventAt: number | undefined
+  let looking: Promise<void> = Promise.resolve()
+  const poll = setInterval(() => void look(), options.pollMs ?? defaultPollMs)
+  poll.unref()
+
+  return {
+    setPaths(next) {
+      paths = next
+      return serially(remember)
+    },
+    mark: () => serially(remember),
+    close() {
+      closed = true
+      clearInterval(poll)
+      clearTimeout(debounce)
+      for (const { watcher } of watchers.values()) watcher.close()
+      watchers.clear()
+    },
+  }
+
+  /** One at a time: a look that began before `mark` must not report what `mark` has declared as seen. */
+  function serially(step: () => Promise<void>): Promise<void> {
+    looking = looking.then(step).catch((error: unknown) => options.onProblem?.(error))
+    return looking
+  }
+
+  async function remember(): Promise<void> {
+    await followDirectories()
+    seen = await readAll()
+  }
+
+  function look(): Promise<void> {
+    return serially(async () => {
+      if (closed) return
+      await followDirectories()
+      const now = await readAll()
+      if (closed || now === seen) return
+      seen = now
+      options.onChange()
+    })
+  }
+
+  async function readAll(): Promise<string> {
+    const files = await filesOf(paths)
+    names = new Set(files.map((file) => basename(file)))
+    return fingerprints.of(files)
+  }
+
+  function onEvent(kind: string, name: string | null): void {
+    // A log that grows in the same directory is none of our business; new names and renames are.
+    if (closed || (kind === 'change' && name !== null && !names.has(name))) return
+    firstEventAt ??= performance.now()
+    const waitedMs = performance.now() - firstEventAt
+    clearTimeout(debounce)
+    debounce = setTimeout(
+      () => {
+        firstEventAt = undefined
+        void look()
+      },
+      Math.min(debounceMs, Math.max(0, longestDebounceMs - waitedMs)),
+    )
+    debounce.unref()
+  }
+
+  /** Opens and closes watches so that each directory that matters, or what is left of its path, is watched. */
+  async function followDirectories(): Promise<void> {
+    const wanted = await directoriesOf(paths)
+    for (const [directory, { watcher, identity }] of watchers) {
+      // A directory that was removed and made again has the same name, and the watch is on the old one.
+      if (wanted.get(directory) === identity) continue
+      watcher.close()
+      watchers.delete(directory)
+    }
+    for (const [directory, identity] of wanted) {
+      if (closed || watchers.has(directory)) continue
+      try {
+        const watcher = watchDirectory(directory, { persistent: false }, onEvent)
+        watcher.on('error', (error) => {
+          options.onProblem?.(error)
+          watcher.close()
+          watchers.delete(directory)
+        })
+        watchers.set(directory, { watcher, identity })
+      } catch (error) {
+        options.onProblem?.(error)
+      }
+    }
+  }
+}
+
+/** The directories to watch, each with what tells it from another of the same name. */
+async function directoriesOf(paths: readonly string[]): Promise<Map<string, string>> {
+  const directories = new Map<string, string>()
+  for (const path of [...paths, ...(await filesOf(paths))]) {
+    await addExisting(directories, fixedDirectory(path))
+    // A symbolic link may lead to a file that is edited in place elsewhere.
+    const real = await fs.realpath(path).catch(() => undefined)
+    if (real !== undefined) await addExisting(directories, dirname(real))
+  }
+  return directories
+}
+
+/** Adds the directory, or the nearest one above it that exists: there its return will show. */
+async function addExisting(directories: Map<string, string>, directory: string): Promise<void> {
+  for (let current = directory; ; current = dirname(current)) {
+    if (directories.has(current)) return
+    const stats = await fs.stat(current).catch(() => undefined)
+    if (stats?.isDirectory() === true) {
+      directories.set(current, `${stats.dev}:${stats.ino}`)
+      return
+    }
+    if (current === dirname(current)) return
+  }
+}
+
+/** The part of a path before its first wildcard, as a directory. */
+function fixedDirectory(path: string): string {
+  const first = path.search(wildcard)
+  return first === -1 ? dirname(path) : dirname(join(path.slice(0, first), 'x'))
+}
+
+/** The files that paths and patterns stand for, patterns in alphabetical order. A path need not exist. */
+async function filesOf(paths: readonly string[]): Promise<readonly string[]> {
+  const files: string[] = []
+  for (const path of paths) {
+    if (!wildcard.test(path)) {
+      files.push(path)
+      continue
+    }
+    const matches: string[] = []
+    for await (const match of fs.glob(path)) matches.push(match)
+    files.push(...matches.toSorted())
+  }
+  return files
+}
