@@ -1,0 +1,31 @@
+/** How the process is: what `/readyz` and `/status` answer from. Read on demand, never cached. */
+export interface Status {
+  readonly instance: string
+  /** Of the policy in force; undefined before the first is loaded. */
+  readonly policyVersion: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number | undefined
+  readonly startedAt: number
+  /** Every listener is open. */
+  readonly started: boolean
+  readonly draining: boolean
+  readonly reloads: number
+  readonly reloadFailures: number
+  readonly lastReloadFailed: boolean
+  /** Why the last reload failed, one line each. Reveals policy: for the admin socket only. */
+  readonly lastProblems: readonly string[]
+  /** Settings that changed but count only after a restart, by name. */
+  readonly needsRestart: readonly string[]
+  /** Faults that nobody handled since the start. */
+  readonly faults: number
+  /** Tunnels, upgrades and requests in flight. */
+  readonly open: number
+  readonly accessLog: { readonly accepted: number; readonly lost: number }
+}
+
+export type CurrentStatus = () => Status
+
+/** Whether traffic should be sent here. */
+export function isReady(status: Status): boolean {
+  return status.started && !status.draining && status.policyVersion !== undefined
+}
