@@ -1,0 +1,138 @@
+import type {
+  InboundListener,
+  ListenAddress,
+  OutboundListener,
+  Settings,
+} from '../settings/settings.ts'
+import { type Prefix, prefixCovers } from '../wire/address.ts'
+
+/**
+ * What of new settings counts at once and what waits for a restart. Whatever is bound when the process starts (addresses,
+ * files, sockets) stays; all that decides follows.
+ */
+
+export interface SettingsAfterReload {
+  /** To be put in force: the new settings, with the old values where only a restart changes them. */
+  readonly settings: Settings
+  /** By name, in words for the log. */
+  readonly needsRestart: readonly string[]
+}
+
+/** `running` is what the process started with, merged over all reloads since; `next` is what the files say now. */
+export function mergeSettings(running: Settings, next: Settings): SettingsAfterReload {
+  const needsRestart: string[] = []
+  const inbound = mergeListeners('inbound', {
+    running: running.inbound,
+    next: next.inbound,
+    stays: (before, after) =>
+      sameAddress(before.listen, after.listen) &&
+      (before.tls === undefined) === (after.tls === undefined),
+    narrow: narrowInbound,
+    needsRestart,
+  })
+  const outbound = mergeListeners('outbound', {
+    running: running.outbound,
+    next: next.outbound,
+    stays: (before, after) => sameAddress(before.listen, after.listen),
+    narrow: narrowOutbound,
+    needsRestart,
+  })
+  if (running.instance !== next.instance) needsRestart.push('`instance`')
+  if (running.audit.file !== next.audit.file) needsRestart.push('`audit.file`')
+  if (running.audit.flushIntervalMs !== next.audit.flushIntervalMs)
+    needsRestart.push('`audit.flushIntervalMs`')
+  if (running.audit.bufferBytes !== next.audit.bufferBytes) needsRestart.push('`audit.bufferBytes`')
+  if (!sameAddress(running.health?.listen, next.health?.listen))
+    needsRestart.push('`health.listen`')
+  if (running.admin?.socket !== next.admin?.socket) needsRestart.push('`admin.socket`')
+  const settings: Settings = {
+    ...next,
+    instance: running.instance,
+    inbound,
+    outbound,
+    audit: { ...running.audit, endLineAfterMs: next.audit.endLineAfterMs },
+    health: running.health,
+    admin: running.admin,
+  }
+  return { settings, needsRestart }
+}
+
+interface Listener {
+  readonly name: string
+}
+
+/**
+ * A removed listener is left out: the proxies find no settings for it and deny. An added one waits. One whose address
+ * changes is its old self, narrowed by its new self.
+ */
+function mergeListeners<L extends Listener>(
+  side: 'inbound' | 'outbound',
+  input: {
+    readonly running: readonly L[]
+    readonly next: readonly L[]
+    readonly stays: (before: L, after: L) => boolean
+    readonly narrow: (before: L, after: L) => L
+    readonly needsRestart: string[]
+  },
+): readonly L[] {
+  const { running, next, needsRestart } = input
+  const merged: L[] = []
+  for (const before of running) {
+    const after = next.find(({ name }) => name === before.name)
+    if (after === undefined) {
+      needsRestart.push(`${side} listener \`${before.name}\` was removed and denies until then`)
+    } else if (input.stays(before, after)) {
+      merged.push(after)
+    } else {
+      needsRestart.push(`${side} listener \`${before.name}\` changed its address or its use of TLS`)
+      merged.push(input.narrow(before, after))
+    }
+  }
+  for (const { name } of next) {
+    if (running.some((before) => before.name === name)) continue
+    needsRestart.push(`${side} listener \`${name}\` was added`)
+  }
+  return merged
+}
+
+/**
+ * THREAT: the new entry was judged for another address. `clients` may have become unnecessary because the listener moves
+ * to loopback, but it is still bound to every interface. So at the old address only what both entries allow holds.
+ */
+function narrowOutbound(before: OutboundListener, after: OutboundListener): OutboundListener {
+  const clients =
+    before.clients === undefined
+      ? after.clients
+      : after.clients === undefined
+        ? before.clients
+        : intersect(before.clients, after.clients)
+  return { ...before, clients }
+}
+
+/** Likewise: private only for whom both entries call private, believed only whom both believe. */
+function narrowInbound(before: InboundListener, after: InboundListener): InboundListener {
+  const isPrivate = before.network === 'private' && after.network === 'private'
+  return {
+    ...before,
+    clients: isPrivate ? intersect(before.clients, after.clients) : [],
+    trustedProxies: intersect(before.trustedProxies, after.trustedProxies),
+  }
+}
+
+/** Prefixes are nested or apart: what two lists share is the longer of each nested pair. */
+function intersect(first: readonly Prefix[], second: readonly Prefix[]): readonly Prefix[] {
+  const shared = first.flatMap((one) =>
+    second.flatMap((other) => (covers(one, other) ? [other] : covers(other, one) ? [one] : [])),
+  )
+  const byText = new Map(shared.map((prefix) => [prefix.text, prefix]))
+  return [...byText.values()]
+}
+
+function covers(wide: Prefix, narrow: Prefix): boolean {
+  if (wide.bytes.length !== narrow.bytes.length || wide.length > narrow.length) return false
+  return prefixCovers(wide, { kind: 'address', bytes: narrow.bytes, text: narrow.text })
+}
+
+function sameAddress(first: ListenAddress | undefined, second: ListenAddress | undefined): boolean {
+  return JSON.stringify(first) === JSON.stringify(second)
+}
