@@ -1,3 +1,5 @@
+import { runInSlices, type SliceOptions, type Step } from './slices.ts'
+
 /**
  * What is open: tunnels, upgrades, requests in flight. On every swap of what is in force each entry is judged again
  * with its original facts; what is no longer allowed ends as `policy-revoked`.
@@ -22,4 +24,97 @@ export interface OpenConnections {
   unregister(entry: OpenEntry): void
   /** Judges everything again in slices of at most 2 ms; resolves when the pass (or a newer one) is through. */
   judgeAgain(version: string): Promise<void>
+}
+
+export interface OpenConnectionsOptions extends SliceOptions {
+  /** Version in force now. */
+  readonly version: () => string
+  /** Told what `judge` or `revoke` threw, a bug either way; the entry has been denied or ended. Must not throw. */
+  readonly onFault?: (error: unknown) => void
+}
+
+/**
+ * An entry carries the number of the last pass that judged it, not only its version: a pass judges every entry that
+ * was there before it, even where the version came back to what it was.
+ *
+ * A call while a pass runs does not start over, it raises the number: the pass goes on from where it is and then round
+ * again to those it had judged before. However fast calls follow one another, no entry waits for ever.
+ */
+export function createOpenConnections(options: OpenConnectionsOptions): OpenConnections {
+  const { version, onFault } = options
+  /** Number of the pass that judged the entry last. Iteration is in order of insertion and survives changes. */
+  const judgedIn = new Map<OpenEntry, number>()
+  let pass = 0
+  let running: Promise<void> | undefined
+
+  function isAllowed(entry: OpenEntry): boolean {
+    try {
+      return entry.judge() === true
+    } catch (error) {
+      onFault?.(error)
+      return false
+    }
+  }
+
+  function revoke(entry: OpenEntry): void {
+    judgedIn.delete(entry)
+    try {
+      entry.revoke()
+    } catch (error) {
+      onFault?.(error)
+    }
+  }
+
+  function judge(entry: OpenEntry): Step {
+    // Read before the judgement: if it were ever swapped in between, the entry would count as judged by the older one.
+    const inForce = version()
+    judgedIn.set(entry, pass)
+    if (isAllowed(entry)) {
+      entry.version = inForce
+      return 'cheap'
+    }
+    revoke(entry)
+    return 'dear'
+  }
+
+  async function judgeAll(): Promise<void> {
+    for (let lapOf = pass; ; lapOf = pass) {
+      const entries = judgedIn.entries()
+      await runInSlices(() => {
+        const next = entries.next()
+        if (next.done === true) return 'done'
+        const [entry, judgedLast] = next.value
+        return judgedLast === pass ? 'cheap' : judge(entry)
+      }, options)
+      if (lapOf === pass) return
+    }
+  }
+
+  return {
+    get size() {
+      return judgedIn.size
+    },
+
+    register(entry) {
+      const inForce = version()
+      if (entry.version !== inForce) {
+        if (!isAllowed(entry)) return false
+        entry.version = inForce
+      }
+      judgedIn.set(entry, pass)
+      return true
+    },
+
+    unregister(entry) {
+      judgedIn.delete(entry)
+    },
+
+    async judgeAgain() {
+      pass++
+      running ??= judgeAll().finally(() => {
+        running = undefined
+      })
+      await running
+    },
+  }
 }

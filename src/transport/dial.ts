@@ -1,6 +1,7 @@
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { FailureReason } from '../reasons.ts'
 import type { IpAddress } from '../wire/address.ts'
+import { monotonicNow } from './slices.ts'
 
 export type Dialled =
   | { readonly kind: 'connected'; readonly socket: Socket; readonly address: IpAddress }
@@ -17,3 +18,69 @@ export interface DialRequest {
 
 /** Connects to the first address that answers. Never rejects; the caller owns the socket. */
 export type Dial = (request: DialRequest) => Promise<Dialled>
+
+type Attempt = Socket | FailureReason
+
+/** The least an attempt is given, as long as there is that much: one lost SYN is sent again after 1 s, most need none. */
+const minAttemptMs = 250
+
+/** What a failure to connect is called. Everything else is `connect-failed`. */
+const reasonByCode: ReadonlyMap<string, FailureReason> = new Map([
+  ['ECONNREFUSED', 'connect-refused'],
+  ['ETIMEDOUT', 'connect-timeout'],
+])
+
+/**
+ * The socket that `Dial` hands over has TCP_NODELAY, `allowHalfOpen`, is paused, and keeps a silent error handler, so
+ * that a failure before the caller attaches its own ends nothing but the socket: the caller sees it `destroyed`.
+ * Each attempt has its share of the time left, so that a first address that swallows packets leaves time for the next.
+ * An abort counts as `connect-failed`.
+ */
+export function createDial(): Dial {
+  return async ({ addresses, port, timeoutMs, signal }) => {
+    const until = monotonicNow() + timeoutMs
+    let reason: FailureReason = 'connect-failed'
+    for (const [index, address] of addresses.entries()) {
+      const left = until - monotonicNow()
+      if (left <= 0) return { kind: 'failed', reason: 'connect-timeout' }
+      if (signal?.aborted === true) break
+      const share = Math.min(left, Math.max(minAttemptMs, left / (addresses.length - index)))
+      const attempt = await tryOne(address, { port, timeoutMs: share, signal })
+      if (typeof attempt !== 'string') return { kind: 'connected', socket: attempt, address }
+      reason = attempt
+    }
+    return { kind: 'failed', reason: signal?.aborted === true ? 'connect-failed' : reason }
+  }
+}
+
+interface AttemptOptions {
+  readonly port: number
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+function tryOne(address: IpAddress, options: AttemptOptions): Promise<Attempt> {
+  const { port, timeoutMs, signal } = options
+  return new Promise<Attempt>((resolve) => {
+    const socket = connect({ host: address.text, port, noDelay: true, allowHalfOpen: true })
+    const timer = setTimeout(() => fail('connect-timeout'), timeoutMs)
+    const abort = (): void => fail('connect-failed')
+
+    function settle(attempt: Attempt): void {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      resolve(attempt)
+    }
+
+    function fail(reason: FailureReason): void {
+      socket.destroy()
+      settle(reason)
+    }
+
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      settle(reasonByCode.get(error.code ?? '') ?? 'connect-failed')
+    })
+    socket.once('connect', () => settle(socket))
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}

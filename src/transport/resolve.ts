@@ -1,5 +1,9 @@
+import { LRUCache } from 'lru-cache'
+import { seconds } from '../units.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import { createDnsQueries, type FamilyAnswer } from './dns-query.ts'
+import { monotonicNow } from './slices.ts'
 
 export type Resolution =
   | { readonly kind: 'resolved'; readonly addresses: readonly IpAddress[] }
@@ -8,4 +12,136 @@ export type Resolution =
 /** Names to addresses. Asked only after the name is allowed. Never rejects. */
 export interface Resolver {
   resolve(name: Hostname): Promise<Resolution>
+}
+
+export interface ResolverOptions {
+  /** `address` or `address:port`; empty: the system's. */
+  readonly nameservers: readonly string[]
+  /** Fixed answers; such a name is never asked for. */
+  readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
+  /** For everything together: waiting for a turn, both questions, retries. */
+  readonly timeoutMs: number
+  /** Names asked for at a time; default 512. Others wait their turn within their `timeoutMs`. */
+  readonly concurrency?: number
+  /** Milliseconds on a monotonic clock. */
+  readonly now?: () => number
+}
+
+interface Cached {
+  readonly resolution: Resolution
+  readonly until: number
+}
+
+const defaultConcurrency = 512
+const maxCached = 10_000
+
+/** Answers count for their time to live, at most this long: a change of DNS must show soon. The guard vets each use. */
+const maxPositiveMs = seconds(30)
+/** How long "no such name" counts. Faults and time-outs are never kept. */
+const negativeMs = seconds(2)
+/** How long one family's answer waits for the other's (RFC 8305 section 3, "Resolution Delay"). */
+const resolutionDelayMs = 50
+
+const timedOut: Resolution = { kind: 'failed', reason: 'dns-timeout' }
+const failed: Resolution = { kind: 'failed', reason: 'dns-failed' }
+
+/**
+ * IPv4 addresses come first: most networks that workloads run in carry nothing else, and a dial tries one after the
+ * other. Throws `PerimeterError` RF_SETTINGS for a name server that is not an address.
+ */
+export function createResolver(options: ResolverOptions): Resolver {
+  const { hosts, timeoutMs, concurrency = defaultConcurrency, now = monotonicNow } = options
+  const queries = createDnsQueries({ nameservers: options.nameservers, timeoutMs, now })
+  const cache = new LRUCache<Hostname, Cached>({ max: maxCached })
+  /** Whoever asks for a name that is being asked for shares the answer. */
+  const underWay = new Map<Hostname, Promise<Resolution>>()
+  const waiting = new Set<() => void>()
+  let asking = 0
+
+  /** Settles once there is something to say; stays under way until both questions are through or time is up. */
+  function lookUp(name: Hostname): Promise<Resolution> {
+    const answer = new Promise<Resolution>((resolve) => {
+      let first: FamilyAnswer | undefined
+      let delay: NodeJS.Timeout | undefined
+      const deadline = setTimeout(() => {
+        waiting.delete(begin)
+        leave(first?.kind === 'addresses' ? resolutionOf([first]) : timedOut)
+      }, timeoutMs)
+
+      function begin(): void {
+        asking++
+        void queries.ask(name, 'A').then(answered)
+        void queries.ask(name, 'AAAA').then(answered)
+      }
+
+      function answered(given: FamilyAnswer): void {
+        if (first === undefined) {
+          first = given
+          if (given.kind !== 'addresses') return
+          delay = setTimeout(() => resolve(resolutionOf([given])), resolutionDelayMs)
+          return
+        }
+        const answers = [first, given]
+        const resolution = resolutionOf(answers)
+        keep(name, { resolution, ms: keepMs(answers) })
+        leave(resolution)
+        asking--
+        startNext()
+      }
+
+      function leave(resolution: Resolution): void {
+        clearTimeout(deadline)
+        clearTimeout(delay)
+        // After the time was up another may be under way for the name.
+        if (underWay.get(name) === answer) underWay.delete(name)
+        resolve(resolution)
+      }
+
+      if (asking < concurrency) begin()
+      else waiting.add(begin)
+    })
+    underWay.set(name, answer)
+    return answer
+  }
+
+  function startNext(): void {
+    const [begin] = waiting
+    if (begin === undefined) return
+    waiting.delete(begin)
+    begin()
+  }
+
+  function keep(name: Hostname, { resolution, ms }: { resolution: Resolution; ms: number }): void {
+    if (ms > 0) cache.set(name, { resolution, until: now() + ms })
+  }
+
+  function cached(name: Hostname): Resolution | undefined {
+    const entry = cache.get(name)
+    return entry !== undefined && entry.until > now() ? entry.resolution : undefined
+  }
+
+  return {
+    async resolve(name) {
+      const fixed = hosts.get(name)
+      if (fixed !== undefined) return { kind: 'resolved', addresses: fixed }
+      const known = cached(name)
+      if (known !== undefined) return known
+      return underWay.get(name) ?? lookUp(name)
+    },
+  }
+}
+
+function resolutionOf(answers: readonly FamilyAnswer[]): Resolution {
+  const addresses = answers
+    .flatMap((answer) => (answer.kind === 'addresses' ? answer.addresses : []))
+    .toSorted((a, b) => a.bytes.length - b.bytes.length)
+  if (addresses.length > 0) return { kind: 'resolved', addresses }
+  return answers.some(({ kind }) => kind === 'timeout') ? timedOut : failed
+}
+
+/** 0: not at all. */
+function keepMs(answers: readonly FamilyAnswer[]): number {
+  const ttls = answers.flatMap((answer) => (answer.kind === 'addresses' ? [answer.ttlMs] : []))
+  if (ttls.length > 0) return Math.min(maxPositiveMs, ...ttls)
+  return answers.every(({ kind }) => kind === 'none') ? negativeMs : 0
 }
