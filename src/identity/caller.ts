@@ -21,6 +21,8 @@ export interface Evidence {
   readonly listener: string
   /** Values of the listener's forwarded header, in order. */
   readonly forwarded: readonly string[]
+  /** Names of every forwarding header that arrived, in any spelling, as spelled. */
+  readonly forwardingHeaders: readonly string[]
   /** Every identity header that arrived, in any spelling, in order. */
   readonly identityHeaders: readonly IdentityHeader[]
   /** Set where the stream came in-process from an outbound listener of this instance. */
@@ -54,6 +56,19 @@ export interface Delivery {
 export type Deliver = (resource: ResourceId, delivery: Delivery) => Duplex | undefined
 
 export type Identification =
-  | { readonly kind: 'caller'; readonly caller: Caller }
-  /** Ambiguous or unparsable evidence from a peer that is believed: 400. */
-  | { readonly kind: 'bad-request'; readonly detail: string }
+  | {
+      readonly kind: 'caller'
+      readonly caller: Caller
+      /** The port that belongs to the caller's address; undefined where nobody said it. */
+      readonly port: number | undefined
+      /** Identity and forwarding headers that counted for nothing, as spelled: for the access log. */
+      readonly removedHeaders: readonly string[]
+    }
+  | Unidentified
+
+/** Ambiguous or unparsable evidence from a peer that is believed: 400. */
+export interface Unidentified {
+  readonly kind: 'bad-request'
+  /** A fixed phrase for the log, never a client's bytes. */
+  readonly detail: string
+}

@@ -1,0 +1,57 @@
+import { parseAddress, type IpAddress } from '../wire/address.ts'
+import { type ForwardedHeader, isForwardingHeader } from '../wire/forwarded.ts'
+import { foldName, type RawHeaders } from '../wire/headers.ts'
+import type { Delivery, Evidence, IdentityHeader } from './caller.ts'
+import { type IdentityHeaderNames, identityKind } from './identity-headers.ts'
+
+/** What a request offers about its caller, gathered and not judged. */
+export interface EvidenceInput {
+  readonly rawHeaders: RawHeaders
+  /** The socket's `remoteAddress`, as Node gives it. */
+  readonly peerAddress: string | undefined
+  readonly peerPort: number | undefined
+  /** Name of the listener. */
+  readonly listener: string
+  readonly headers: IdentityHeaderNames
+  readonly forwardedHeader: ForwardedHeader
+  /** Set where the stream came in-process: it has no socket, and its peer is the delivery's. */
+  readonly delivery?: Delivery | undefined
+}
+
+/**
+ * Gathers evidence. Identity headers count in every spelling, for they are all removed; the forwarded header counts in
+ * its own spelling only: a trusted proxy that appends to `X-Forwarded-For` knows nothing of a client's `X_Forwarded_For`.
+ */
+export function collectEvidence(input: EvidenceInput): Evidence {
+  const { rawHeaders, delivery } = input
+  const forwarded: string[] = []
+  const forwardingHeaders: string[] = []
+  const identityHeaders: IdentityHeader[] = []
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ''
+    const value = rawHeaders[index + 1] ?? ''
+    const kind = identityKind(input.headers, name)
+    if (kind !== undefined) {
+      identityHeaders.push({ kind, name, value })
+    } else if (isForwardingHeader(foldName(name))) {
+      forwardingHeaders.push(name)
+      if (name.toLowerCase() === input.forwardedHeader) forwarded.push(value)
+    }
+  }
+  return {
+    peer: delivery === undefined ? parsePeer(input.peerAddress) : delivery.peer,
+    peerPort: delivery === undefined ? input.peerPort : delivery.peerPort,
+    listener: input.listener,
+    forwarded,
+    forwardingHeaders,
+    identityHeaders,
+    delivery,
+  }
+}
+
+/** Node writes the zone of a link-local peer into the address; which interface it came by decides nothing. */
+export function parsePeer(text: string | undefined): IpAddress | undefined {
+  if (text === undefined) return undefined
+  const zone = text.indexOf('%')
+  return parseAddress(zone === -1 ? text : text.slice(0, zone))
+}

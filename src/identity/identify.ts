@@ -1,0 +1,77 @@
+import type { PolicySnapshot } from '../policy/snapshot.ts'
+import type { Caller, Delivery, Evidence, Identification } from './caller.ts'
+import { type Claims, noClaims, readClaims } from './claims.ts'
+import { type IdentityRules, isCovered } from './identity-rules.ts'
+import { readSourceAddress } from './source-address.ts'
+
+/**
+ * Evidence → caller. Nothing that a client can write by itself ever widens access: what its sender is not believed about
+ * counts for nothing and is noted in `removedHeaders`; what a believed sender says ambiguously is refused.
+ */
+export function identify(
+  evidence: Evidence,
+  rules: IdentityRules,
+  snapshot: PolicySnapshot,
+): Identification {
+  if (evidence.delivery !== undefined) return delivered(evidence, evidence.delivery, snapshot)
+  const source = readSourceAddress(evidence, rules)
+  if (source.kind === 'bad-request') return source
+  const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
+  const claims = identityBelieved ? readClaims(evidence.identityHeaders, rules.headers) : noClaims
+  if (claims.kind === 'bad-request') return claims
+  const { identity, perimeterVoid } = judgeMembership(claims, snapshot)
+  const removedHeaders: string[] = source.believed ? [] : [...evidence.forwardingHeaders]
+  for (const { kind, name } of evidence.identityHeaders) {
+    if (!identityBelieved || (kind === 'perimeter' && perimeterVoid)) removedHeaders.push(name)
+  }
+  return {
+    kind: 'caller',
+    caller: { address: source.address, ...identity },
+    port: source.port,
+    removedHeaders,
+  }
+}
+
+/**
+ * The caller is the member that the outbound listener speaks for, as the snapshot knows it now: nobody, if it no longer
+ * does. Headers on such a stream are the workload's own writing.
+ */
+function delivered(
+  evidence: Evidence,
+  { source, peer, peerPort }: Delivery,
+  snapshot: PolicySnapshot,
+): Identification {
+  const resource = snapshot.resources.get(source.key)?.id
+  return {
+    kind: 'caller',
+    caller: { address: peer, ...judgeMembership({ ...noClaims, resource }, snapshot).identity },
+    port: peerPort,
+    removedHeaders: [
+      ...evidence.forwardingHeaders,
+      ...evidence.identityHeaders.map(({ name }) => name),
+    ],
+  }
+}
+
+/**
+ * The member rules. A resource that the snapshot associates has the perimeter that the snapshot gives it and no other.
+ * A claim to a perimeter whose members we know is void for everyone else, callers without a resource id included. The
+ * subscription is that of the resource id, where there is one.
+ */
+function judgeMembership(
+  { resource, subscription: claimedSubscription, perimeter: claimed }: Claims,
+  snapshot: PolicySnapshot,
+): { readonly identity: Omit<Caller, 'address'>; readonly perimeterVoid: boolean } {
+  const member = resource === undefined ? undefined : snapshot.resources.get(resource.key)
+  const membersUnknown = claimed !== undefined && !snapshot.perimetersByGuid.has(claimed)
+  const perimeter = member?.association?.perimeter.guid ?? (membersUnknown ? claimed : undefined)
+  const subscription = resource?.subscriptionId ?? claimedSubscription
+  return {
+    identity: {
+      resourceId: member?.id ?? resource,
+      subscriptions: subscription === undefined ? [] : [subscription],
+      perimeters: perimeter === undefined ? [] : [perimeter],
+    },
+    perimeterVoid: claimed !== undefined && claimed !== perimeter,
+  }
+}

@@ -1,0 +1,38 @@
+import { foldName, type RawHeaders, withoutHeaders } from '../wire/headers.ts'
+import { isForwardingHeader } from '../wire/forwarded.ts'
+import type { IdentityHeader } from './caller.ts'
+
+/** The names under which identity arrives, and every spelling that means the same to somebody behind us. */
+
+/** As in settings: one name for each kind. */
+export type IdentityHeaderNames = Readonly<Record<IdentityHeader['kind'], string>>
+
+/** The names of a settings object never change, so they are folded once for each. */
+const folded = new WeakMap<IdentityHeaderNames, ReadonlyMap<string, IdentityHeader['kind']>>()
+
+/** Which identity header a name is in any spelling (case, `_` or `.` for `-`); undefined for all others. */
+export function identityKind(
+  names: IdentityHeaderNames,
+  name: string,
+): IdentityHeader['kind'] | undefined {
+  let kinds = folded.get(names)
+  if (kinds === undefined) {
+    kinds = new Map([
+      [foldName(names.subscription), 'subscription'],
+      [foldName(names.perimeter), 'perimeter'],
+      [foldName(names.resource), 'resource'],
+    ])
+    folded.set(names, kinds)
+  }
+  return kinds.get(foldName(name))
+}
+
+/**
+ * A copy without identity and forwarding headers in any spelling: what may go on to a back end (which then gets our own
+ * forwarding headers) or leave by egress (which gets none).
+ */
+export function withoutCallerHeaders(raw: RawHeaders, names: IdentityHeaderNames): string[] {
+  return withoutHeaders(raw, (lowerName) => {
+    return isForwardingHeader(foldName(lowerName)) || identityKind(names, lowerName) !== undefined
+  })
+}

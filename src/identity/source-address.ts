@@ -1,0 +1,37 @@
+import type { IpAddress } from '../wire/address.ts'
+import { readForwarded } from '../wire/forwarded.ts'
+import type { Evidence, Unidentified } from './caller.ts'
+import { type IdentityRules, isCovered } from './identity-rules.ts'
+
+export interface SourceAddress {
+  readonly kind: 'source'
+  readonly address: IpAddress | undefined
+  /** Undefined where nobody said it. */
+  readonly port: number | undefined
+  /** Whether the peer is believed about it. */
+  readonly believed: boolean
+}
+
+/**
+ * Where a request comes from: the socket's peer, or, if that is a trusted proxy, what it says. Each hop vouches only for
+ * the one to its left, so the list is read from the right and only as far as trusted proxies go.
+ */
+export function readSourceAddress(
+  { peer, peerPort, forwarded }: Evidence,
+  { trustedProxies, forwardedHeader }: IdentityRules,
+): SourceAddress | Unidentified {
+  if (!isCovered(trustedProxies, peer)) {
+    return { kind: 'source', address: peer, port: peerPort, believed: false }
+  }
+  const hops = readForwarded(forwardedHeader, forwarded)
+  if (hops === undefined) return { kind: 'bad-request', detail: 'forwarded header is too long' }
+  let source: SourceAddress = { kind: 'source', address: peer, port: peerPort, believed: true }
+  for (const hop of hops.toReversed()) {
+    if (hop.kind === 'unparsable') {
+      return { kind: 'bad-request', detail: 'forwarded header that cannot be parsed' }
+    }
+    source = { kind: 'source', address: hop.address, port: hop.port, believed: true }
+    if (!isCovered(trustedProxies, hop.address)) break
+  }
+  return source
+}
