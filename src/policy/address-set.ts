@@ -1,4 +1,6 @@
 import type { IpAddress, Prefix } from '../wire/address.ts'
+import { compileIntervals } from './prefix-intervals.ts'
+import { IntervalTrie } from './interval-trie.ts'
 
 /** Prefixes and the rule that each belongs to. */
 export interface AddressSet {
@@ -10,4 +12,22 @@ export interface AddressEntry {
   readonly prefix: Prefix
   /** Index of the rule, as `match` reports it. */
   readonly rule: number
+}
+
+const ipv4Bytes = 4
+const ipv6Bytes = 16
+
+/**
+ * Compiles prefixes of both families. An IPv4 address matches IPv4 prefixes alone; a mapped one is the IPv4 already
+ * when it gets here. The cost of a look-up depends on the length of an address, not on the number of prefixes.
+ */
+export function compileAddressSet(entries: readonly AddressEntry[]): AddressSet {
+  const [ipv4, ipv6] = [ipv4Bytes, ipv6Bytes].map((width) => {
+    const ofWidth = entries.filter(({ prefix }) => prefix.bytes.length === width)
+    return new IntervalTrie(compileIntervals(ofWidth, width))
+  })
+  if (ipv4 === undefined || ipv6 === undefined) throw new TypeError('there are two families')
+  return Object.freeze({
+    match: ({ bytes }: IpAddress) => (bytes.length === ipv4Bytes ? ipv4 : ipv6).find(bytes),
+  })
 }
