@@ -1,0 +1,170 @@
+import t from 'tap'
+import { mergeSettings } from '../../src/compose/restart.ts'
+import type { Settings } from '../../src/settings/settings.ts'
+import { type InForceParts, prefix, settingsFrom } from '../support/settings-parts.ts'
+
+function change(before: InForceParts, after: InForceParts, extra: Partial<Settings> = {}) {
+  return mergeSettings(settingsFrom(before), { ...settingsFrom(after), ...extra })
+}
+
+const loopback = { host: '127.0.0.1', port: 3128 }
+const everywhere = { host: '0.0.0.0', port: 3128 }
+
+void t.test('mergeSettings lets everything that decides count at once', (t) => {
+  const before = settingsFrom({
+    inbound: [{ name: 'public', resource: 'orders' }],
+    outbound: [{ name: 'egress', resource: 'orders' }],
+  })
+  const after = settingsFrom({
+    resources: [{ id: 'vault', hosts: ['vault.test'] }],
+    inbound: [{ name: 'public', resource: 'vault', network: 'private', clients: ['10.0.0.0/8'] }],
+    outbound: [{ name: 'egress', resource: 'vault', clients: ['10.0.0.0/8'] }],
+    headersTrustedFrom: ['10.0.0.1/32'],
+    egress: { ports: [8443] },
+    limits: { connections: 1 },
+    timeouts: { dnsMs: 1 },
+    endLineAfterMs: 1,
+  })
+  const { settings, needsRestart } = mergeSettings(before, after)
+  t.strictSame(settings, after)
+  t.strictSame(needsRestart, [])
+  t.end()
+})
+
+void t.test('mergeSettings keeps what only a restart changes and says so', (t) => {
+  const cases: readonly {
+    readonly note: string
+    readonly after: Partial<Settings>
+    readonly says: RegExp
+  }[] = [
+    { note: 'name', after: { instance: 'other' }, says: /`instance`/ },
+    {
+      note: 'health',
+      after: { health: { listen: { host: '127.0.0.1', port: 1 } } },
+      says: /`health\.listen`/,
+    },
+    { note: 'admin', after: { admin: { socket: '/run/a.sock' } }, says: /`admin\.socket`/ },
+    {
+      note: 'access log',
+      after: { audit: { ...settingsFrom({}).audit, file: '/var/log/a' } },
+      says: /`audit\.file`/,
+    },
+  ]
+  for (const { note, after, says } of cases) {
+    const before = settingsFrom({})
+    const { settings, needsRestart } = mergeSettings(before, { ...before, ...after })
+    t.strictSame(settings, before, note)
+    t.match(needsRestart, [says], note)
+  }
+  t.end()
+})
+
+void t.test('mergeSettings leaves a removed listener out, so that it denies', (t) => {
+  const { settings, needsRestart } = change({ outbound: [{ name: 'egress' }] }, { outbound: [] })
+  t.strictSame(settings.outbound, [])
+  t.match(needsRestart, [/outbound listener `egress` was removed and denies/])
+  t.end()
+})
+
+void t.test('mergeSettings lets an added listener wait', (t) => {
+  const { settings, needsRestart } = change({}, { inbound: [{ name: 'more' }] })
+  t.strictSame(settings.inbound, [])
+  t.match(needsRestart, [/inbound listener `more` was added/])
+  t.end()
+})
+
+void t.test('mergeSettings never widens a listener that is bound elsewhere than it says', (t) => {
+  const cases: readonly {
+    readonly note: string
+    readonly before: { listen: typeof loopback; clients?: string[] }
+    readonly after: { listen: typeof loopback; clients?: string[] }
+    readonly clients: readonly string[] | undefined
+  }[] = [
+    {
+      note: 'moves to loopback and drops its clients, but is still bound to all',
+      before: { listen: everywhere, clients: ['10.0.0.0/8'] },
+      after: { listen: loopback },
+      clients: ['10.0.0.0/8'],
+    },
+    {
+      note: 'leaves loopback for named clients',
+      before: { listen: loopback },
+      after: { listen: everywhere, clients: ['10.0.0.0/8'] },
+      clients: ['10.0.0.0/8'],
+    },
+    {
+      note: 'moves and widens',
+      before: { listen: everywhere, clients: ['10.1.0.0/16', '192.0.2.0/24'] },
+      after: { listen: loopback, clients: ['10.0.0.0/8', '192.0.2.7/32'] },
+      clients: ['10.1.0.0/16', '192.0.2.7/32'],
+    },
+    {
+      note: 'moves to other clients altogether',
+      before: { listen: everywhere, clients: ['10.0.0.0/8'] },
+      after: { listen: loopback, clients: ['2001:db8::/32'] },
+      clients: [],
+    },
+  ]
+  for (const { note, before, after, clients } of cases) {
+    const { settings, needsRestart } = change(
+      { outbound: [{ name: 'egress', resource: 'orders', ...before }] },
+      { outbound: [{ name: 'egress', resource: 'vault', ...after }] },
+    )
+    const [listener] = settings.outbound
+    t.strictSame(listener?.clients, clients?.map(prefix), note)
+    t.strictSame(listener?.listen, before.listen, note)
+    t.equal(listener?.resource?.name, 'orders', `${note}: speaks for whom it did`)
+    t.match(needsRestart, [/outbound listener `egress` changed its address/], note)
+  }
+  t.end()
+})
+
+void t.test('mergeSettings calls private only what both entries do', (t) => {
+  const cases = [
+    {
+      note: 'was public',
+      before: {},
+      after: { network: 'private', clients: ['10.0.0.0/8'] },
+      clients: [],
+    },
+    {
+      note: 'becomes public',
+      before: { network: 'private', clients: ['10.0.0.0/8'] },
+      after: {},
+      clients: [],
+    },
+    {
+      note: 'both private',
+      before: { network: 'private', clients: ['10.0.0.0/8'] },
+      after: { network: 'private', clients: ['10.1.0.0/16'] },
+      clients: ['10.1.0.0/16'],
+    },
+  ] as const
+  for (const { note, before, after, clients } of cases) {
+    const { settings } = change(
+      { inbound: [{ name: 'public', ...before, listen: everywhere }] },
+      { inbound: [{ name: 'public', ...after, listen: loopback, trustedProxies: ['10.0.0.5'] }] },
+    )
+    t.strictSame(settings.inbound[0]?.clients, clients.map(prefix), note)
+    t.strictSame(settings.inbound[0]?.trustedProxies, [], `${note}: believes nobody new`)
+  }
+  t.end()
+})
+
+void t.test('mergeSettings lets TLS that is switched on or off wait', (t) => {
+  const tls = { certificateFile: '/a.pem', keyFile: '/a.key' }
+  const other = { certificateFile: '/b.pem', keyFile: '/b.key' }
+  const on = change({ inbound: [{ name: 'public' }] }, { inbound: [{ name: 'public', tls }] })
+  t.equal(on.settings.inbound[0]?.tls, undefined)
+  t.equal(on.needsRestart.length, 1)
+  const off = change({ inbound: [{ name: 'public', tls }] }, { inbound: [{ name: 'public' }] })
+  t.strictSame(off.settings.inbound[0]?.tls, tls)
+  t.equal(off.needsRestart.length, 1)
+  const swapped = change(
+    { inbound: [{ name: 'public', tls }] },
+    { inbound: [{ name: 'public', tls: other }] },
+  )
+  t.strictSame(swapped.settings.inbound[0]?.tls, other, 'another certificate counts at once')
+  t.strictSame(swapped.needsRestart, [])
+  t.end()
+})
