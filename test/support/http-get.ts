@@ -17,7 +17,7 @@ export interface AskOptions {
 
 /** One request on a connection of its own, with the whole answer as text. */
 export async function ask(options: AskOptions): Promise<TextResponse> {
-  return await new Promise<TextResponse>((resolve, reject) => {
+  return new Promise<TextResponse>((resolve, reject) => {
     const outgoing = request(
       {
         host: '127.0.0.1',
