@@ -1,0 +1,119 @@
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { describeMismatch } from './describe-mismatch.ts'
+import { fillDefaults } from './fill-defaults.ts'
+import type { Findings } from './findings.ts'
+import { toJsonSchema } from './json-schema.ts'
+import type { Path } from './problem.ts'
+import { pointerPath } from './pointer-path.ts'
+import { copyWithout, type KeptIndexes, originalPath } from './prune.ts'
+import type { Shape, Value } from './shape.ts'
+
+export interface ShapeOptions {
+  /** Takes what is found. */
+  readonly findings: Findings
+  /** What other tools print may hold more than Ringfence knows: unknown keys warn there, elsewhere they are errors. */
+  readonly unknownKeys: 'error' | 'warning'
+}
+
+export interface Validated<S extends Shape> {
+  /** Whole and with defaults: what did not fit was left out, so that later checks can go on and report theirs. */
+  readonly value: Value<S>
+  /** Takes paths into `value`. An error about something that has lost a part is dropped: it may be a consequence. */
+  readonly findings: Findings
+}
+
+// No coercion, no removal, no defaults by the library: what is not as declared is a problem, never repaired.
+const ajv = new Ajv({
+  allErrors: true,
+  verbose: true,
+  strict: true,
+  coerceTypes: false,
+  removeAdditional: false,
+  useDefaults: false,
+  messages: false,
+})
+
+const validators = new WeakMap<Shape, ValidateFunction>()
+
+/**
+ * Holds data against a shape and reports every mismatch. Undefined where nothing fits. Whether the value may be used is
+ * for `findings.hasErrors` to say. Leaves the data as it is.
+ */
+export function validateShape<S extends Shape>(
+  shape: S,
+  data: unknown,
+  options: ShapeOptions,
+): Validated<S> | undefined {
+  const { findings } = options
+  const validate = validators.get(shape) ?? ajv.compile(toJsonSchema(shape))
+  validators.set(shape, validate)
+  const keptIndexes: KeptIndexes = new WeakMap()
+  let value = copyWithout(data, [], keptIndexes)
+  let lost: readonly Path[] | undefined
+  while (!validate(value)) {
+    const mismatches = validate.errors ?? []
+    // Only the first round is the user's doing: later ones follow from what was left out.
+    if (lost === undefined) report(shape, mismatches, options)
+    const spoilt = mismatches.map(spoiltPath)
+    lost ??= spoilt
+    if (spoilt.some((path) => path.length === 0)) return undefined
+    value = copyWithout(value, spoilt, keptIndexes)
+  }
+  fillDefaults(shape, value)
+  const lostPaths = lost ?? []
+  const translated = createTranslatedFindings(findings, {
+    pathOf: (path) => originalPath(value, path, keptIndexes),
+    hasLost: (path) => lostPaths.some((lostPath) => isWithin(lostPath, path)),
+  })
+  // The validator has just said that it is of the shape that `Value` is derived from.
+  return { value: value as Value<S>, findings: translated }
+}
+
+function report(shape: Shape, mismatches: readonly ErrorObject[], options: ShapeOptions): void {
+  for (const mismatch of mismatches) {
+    const { path, at, message } = describeMismatch(shape, mismatch)
+    if (mismatch.keyword === 'additionalProperties' && options.unknownKeys === 'warning') {
+      options.findings.warning(path, `${message}; it takes no part in any decision`, at)
+    } else {
+      options.findings.error(path, message, at)
+    }
+  }
+}
+
+/** What to leave out so that the rest fits. */
+function spoiltPath(mismatch: ErrorObject): Path {
+  const path = pointerPath(mismatch.instancePath)
+  const extra: unknown = mismatch.params['additionalProperty']
+  return typeof extra === 'string' ? [...path, extra] : path
+}
+
+function isWithin(inner: Path, outer: Path): boolean {
+  return outer.every((part, index) => String(inner[index]) === String(part))
+}
+
+function createTranslatedFindings(
+  findings: Findings,
+  options: {
+    readonly pathOf: (path: Path) => Path
+    readonly hasLost: (path: Path) => boolean
+  },
+): Findings {
+  const { pathOf, hasLost } = options
+  return {
+    get problems() {
+      return findings.problems
+    },
+    get hasErrors() {
+      return findings.hasErrors
+    },
+    locate: (path, at) => findings.locate(pathOf(path), at),
+    error(path, message, at) {
+      const original = pathOf(path)
+      if (!hasLost(original)) findings.error(original, message, at)
+    },
+    warning(path, message, at) {
+      findings.warning(pathOf(path), message, at)
+    },
+    foundWithin: (path) => findings.foundWithin(pathOf(path)),
+  }
+}

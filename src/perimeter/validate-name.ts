@@ -1,0 +1,17 @@
+import { quote } from './quote.ts'
+
+/** Names of perimeters, profiles, rules, associations, links, link references (NSP REST specification). */
+export const namePattern = '^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9_])?$'
+export const maxNameLength = 80
+export const nameRule =
+  'a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit and does not end in `.` or `-`'
+
+const name = new RegExp(namePattern)
+
+/** What is wrong with a name; undefined for nothing. */
+export function nameProblem(text: string): string | undefined {
+  if (text.length > maxNameLength) {
+    return `the name ${quote(text)} is longer than ${maxNameLength} characters`
+  }
+  return name.test(text) ? undefined : `${quote(text)} must be ${nameRule}`
+}

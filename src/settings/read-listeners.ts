@@ -1,0 +1,89 @@
+import { resolve } from 'node:path'
+import type { Findings } from '../documents/findings.ts'
+import type { Path } from '../documents/problem.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import { referencedResourceId } from '../perimeter/resource-reference.ts'
+import { readPrefixes } from './read-prefixes.ts'
+import type { InboundValue, OutboundValue } from './schema.ts'
+import type { InboundListener, ListenAddress, OutboundListener } from './settings.ts'
+
+export interface ListenerContext {
+  /** Relative paths start here. */
+  readonly directory: string
+  readonly known: readonly ResourceId[]
+  readonly findings: Findings
+}
+
+/** Reads `inbound`; what the listeners mean together is `check-listeners.ts`. */
+export function readInbound(
+  values: readonly InboundValue[],
+  context: ListenerContext,
+): readonly InboundListener[] {
+  const { findings } = context
+  return values.map((value, index) => {
+    const path: Path = ['inbound', index]
+    return {
+      name: value.name,
+      listen: { host: value.listen.host, port: value.listen.port },
+      network: value.network,
+      clients: readPrefixes(value.clients ?? [], { path: [...path, 'clients'], findings }),
+      resource: readReference(value.resource, { ...context, path: [...path, 'resource'] }),
+      trustedProxies: readPrefixes(value.trustedProxies, {
+        path: [...path, 'trustedProxies'],
+        findings,
+      }),
+      forwardedHeader: value.forwardedHeader,
+      tls:
+        value.tls === undefined
+          ? undefined
+          : {
+              certificateFile: resolve(context.directory, value.tls.certificateFile),
+              keyFile: resolve(context.directory, value.tls.keyFile),
+            },
+    }
+  })
+}
+
+/** Reads `outbound`. */
+export function readOutbound(
+  values: readonly OutboundValue[],
+  context: ListenerContext,
+): readonly OutboundListener[] {
+  const { findings } = context
+  return values.flatMap((value, index) => {
+    const path: Path = ['outbound', index]
+    const listen = readListen(value.listen, { ...context, path: [...path, 'listen'] })
+    const clients =
+      value.clients === undefined
+        ? undefined
+        : readPrefixes(value.clients, { path: [...path, 'clients'], findings })
+    const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
+    return listen === undefined ? [] : [{ name: value.name, listen, resource, clients }]
+  })
+}
+
+function readListen(
+  value: OutboundValue['listen'],
+  context: ListenerContext & { readonly path: Path },
+): ListenAddress | undefined {
+  const { host, port, socket } = value
+  if (socket !== undefined && host === undefined && port === undefined) {
+    return { socket: resolve(context.directory, socket) }
+  }
+  if (socket === undefined && host !== undefined && port !== undefined) return { host, port }
+  context.findings.error(context.path, 'write either `socket`, or `host` and `port`')
+  return undefined
+}
+
+function readReference(
+  text: string | undefined,
+  context: ListenerContext & { readonly path: Path },
+): ResourceId | undefined {
+  if (text === undefined) return undefined
+  const id = referencedResourceId(text, context.known)
+  if (id.kind === 'invalid') {
+    context.findings.error(context.path, id.message)
+    return undefined
+  }
+  return id.value
+}

@@ -1,0 +1,159 @@
+import type { Findings } from '../documents/findings.ts'
+import type { Path } from '../documents/problem.ts'
+import { quote } from '../perimeter/quote.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import { declaredResourceId, type ReferenceScope } from '../perimeter/resource-reference.ts'
+import type { Backend, Resource } from '../perimeter/resource.ts'
+import { type Authority, parseAuthority } from '../wire/authority.ts'
+import { type Hostname, parseHostname } from '../wire/hostname.ts'
+import { readPrefixes } from './read-prefixes.ts'
+import type { ResourceValue } from './schema.ts'
+
+/** A resource and its place in the list of settings. */
+export interface PlacedResource {
+  readonly resource: Resource
+  readonly path: Path
+}
+
+/** Reads `resources`. What is wrong is reported; a resource without a usable id is left out. */
+export function readResources(
+  values: readonly ResourceValue[],
+  options: { readonly scope: ReferenceScope | undefined; readonly findings: Findings },
+): readonly PlacedResource[] {
+  const { findings } = options
+  const ids = new Set<string>()
+  const hosts = new Map<Hostname, ResourceId>()
+  return values.flatMap((value, index) => {
+    const path: Path = ['resources', index]
+    const id = declaredResourceId(value.id, options.scope)
+    if (id.kind === 'invalid') {
+      findings.error([...path, 'id'], id.message)
+      return []
+    }
+    if (ids.has(id.value.key)) {
+      findings.error([...path, 'id'], `the resource ${quote(value.id)} is declared twice`)
+    }
+    ids.add(id.value.key)
+    const resource = readResource(value, { id: id.value, path, hosts, findings })
+    return [{ resource, path }]
+  })
+}
+
+function readResource(
+  value: ResourceValue,
+  context: {
+    readonly id: ResourceId
+    readonly path: Path
+    readonly hosts: Map<Hostname, ResourceId>
+    readonly findings: Findings
+  },
+): Resource {
+  const { id, path, findings } = context
+  const backend =
+    value.backend === undefined
+      ? undefined
+      : readBackend(value.backend, { path: [...path, 'backend'], findings })
+  const endpoint =
+    value.endpoint === undefined
+      ? undefined
+      : readEndpoint(value.endpoint, { path: [...path, 'endpoint'], findings })
+  if (value.backend !== undefined && value.endpoint !== undefined) {
+    findings.error(
+      [...path, 'endpoint'],
+      'a resource has a `backend` (fronted here) or an `endpoint` (fronted by another instance), not both',
+      'key',
+    )
+  }
+  const firewall =
+    value.firewall === undefined
+      ? undefined
+      : {
+          defaultAction: value.firewall.defaultAction,
+          ipRules: readPrefixes(value.firewall.ipRules, {
+            path: [...path, 'firewall', 'ipRules'],
+            findings,
+          }),
+        }
+  return {
+    id,
+    hosts: readHosts(value.hosts, { ...context, path: [...path, 'hosts'] }),
+    ...(backend === undefined ? {} : { backend }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(value.publicNetworkAccess === undefined
+      ? {}
+      : { publicNetworkAccess: value.publicNetworkAccess }),
+    ...(firewall === undefined ? {} : { firewall }),
+  }
+}
+
+function readHosts(
+  values: readonly string[],
+  context: {
+    readonly id: ResourceId
+    readonly path: Path
+    readonly hosts: Map<Hostname, ResourceId>
+    readonly findings: Findings
+  },
+): readonly Hostname[] {
+  const { id, path, hosts, findings } = context
+  return values.flatMap((text, index) => {
+    const host = parseHostname(text)
+    const place = [...path, index]
+    if (host === undefined) {
+      findings.error(place, hostProblem(text))
+      return []
+    }
+    const owner = hosts.get(host)
+    if (owner !== undefined) {
+      const whose =
+        owner.key === id.key ? 'is listed twice' : `already belongs to ${quote(owner.name)}`
+      findings.error(place, `the host ${quote(host)} ${whose}; one host belongs to one resource`)
+      return []
+    }
+    hosts.set(host, id)
+    return [host]
+  })
+}
+
+function hostProblem(text: string): string {
+  const written = quote(text)
+  if (text.includes('*')) return `${written} is no host; hosts are exact names, without wildcards`
+  if (text.includes('/'))
+    return `${written} is no host; write the name alone, without a scheme or path`
+  if (/:[0-9]+$/.test(text)) return `${written} is no host; write the name without a port`
+  return `${written} is no host name; write it in lower-case ASCII, international names in their \`xn--\` form`
+}
+
+const defaultPorts = { http: 80, https: 443, tcp: undefined }
+
+function readBackend(
+  text: string,
+  at: { readonly path: Path; readonly findings: Findings },
+): Backend | undefined {
+  const { path, findings } = at
+  const [, scheme, rest] = /^(http|https|tcp):\/\/([^/?#]+)\/?$/.exec(text) ?? []
+  if (rest === undefined || (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp')) {
+    findings.error(
+      path,
+      `${quote(text)} is no back end; write \`http://host:port\` or \`https://host:port\`, without a path`,
+    )
+    return undefined
+  }
+  const authority = parseAuthority(rest, defaultPorts[scheme])
+  if (authority === undefined) {
+    findings.error(path, `${quote(text)} is no back end; ${quote(rest)} is not \`host:port\``)
+    return undefined
+  }
+  return { scheme, authority }
+}
+
+function readEndpoint(
+  text: string,
+  at: { readonly path: Path; readonly findings: Findings },
+): Authority | undefined {
+  const authority = parseAuthority(text)
+  if (authority === undefined) {
+    at.findings.error(at.path, `${quote(text)} is no endpoint; write \`host:port\``)
+  }
+  return authority
+}

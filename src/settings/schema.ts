@@ -1,0 +1,300 @@
+import {
+  choice,
+  defaulted,
+  integer,
+  list,
+  map,
+  object,
+  optional,
+  required,
+  text,
+  type Value,
+} from '../documents/shape.ts'
+import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
+
+/**
+ * The one declaration of settings: keys, types, units, defaults, meaning. The validation, the type of what is read,
+ * `config/settings.schema.json` and the README's table all come from it.
+ */
+
+const port = integer({ minimum: 1, maximum: 65_535 })
+/** 0 takes a free one. */
+const listenPort = integer({ minimum: 0, maximum: 65_535 })
+const prefixes = list(text())
+
+/** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
+const maxTimerMs = 2_147_483_647
+const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
+
+const tcpAddress = object({
+  host: required(text(), 'address to listen on; `0.0.0.0` or `::` for every interface'),
+  port: required(listenPort, 'port; 0 takes a free one'),
+})
+
+const listenAddress = object({
+  host: optional(text(), 'address to listen on'),
+  port: optional(listenPort, 'port; 0 takes a free one'),
+  socket: optional(text(), 'path of a Unix socket, instead of `host` and `port`'),
+})
+
+const scope = object({
+  subscriptionId: required(text(), 'GUID of the subscription'),
+  resourceGroup: required(text({ maxLength: 90 }), 'name of the resource group'),
+})
+
+const firewall = object({
+  defaultAction: defaulted(choice(['Allow', 'Deny']), {
+    default: 'Allow',
+    description: 'what happens to callers that `ipRules` do not name',
+  }),
+  ipRules: defaulted(prefixes, { default: [], description: 'prefixes that are let in' }),
+})
+
+const resource = object({
+  id: required(text(), 'full resource id, or a bare name for a service that Azure does not know'),
+  hosts: defaulted(list(text()), {
+    default: [],
+    description: 'names under which clients reach it; exact; one host belongs to one resource',
+  }),
+  backend: optional(text(), 'where the service is: `http://host:port` or `https://host:port`'),
+  endpoint: optional(
+    text(),
+    'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',
+  ),
+  publicNetworkAccess: optional(
+    choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
+    'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
+  ),
+  firewall: optional(
+    firewall,
+    "the resource's own rules, for when no perimeter decides; absent: everyone",
+  ),
+})
+
+const inboundListener = object({
+  name: required(text({ maxLength: 80 }), 'name of the listener, for logs'),
+  listen: required(tcpAddress, 'where it listens'),
+  network: defaulted(choice(['public', 'private']), {
+    default: 'public',
+    description:
+      '`private`: connections from `clients` arrive over a private endpoint, all others are public',
+  }),
+  clients: optional(prefixes, 'only with `network: private`, and required there'),
+  resource: optional(text(), 'every request is for this resource, whatever its Host'),
+  trustedProxies: defaulted(prefixes, {
+    default: [],
+    description: "peers that are believed about the client's address, and about nothing else",
+  }),
+  forwardedHeader: defaulted(choice(['x-forwarded-for', 'forwarded']), {
+    default: 'x-forwarded-for',
+    description: 'the one header that trusted proxies write; the other is always removed',
+  }),
+  tls: optional(
+    object({
+      certificateFile: required(
+        text(),
+        'PEM file: certificate and its chain; relative to the settings file',
+      ),
+      keyFile: required(text(), 'PEM file: private key; relative to the settings file'),
+    }),
+    'terminates TLS; absent: plain HTTP',
+  ),
+})
+
+const outboundListener = object({
+  name: required(text({ maxLength: 80 }), 'name of the listener, for logs'),
+  listen: required(listenAddress, 'where it listens: `host` and `port`, or `socket`'),
+  resource: optional(
+    text(),
+    'the member it speaks for; such a listener binds loopback or a Unix socket, or names `clients`',
+  ),
+  clients: optional(prefixes, 'who may connect'),
+})
+
+const identityHeader = text({
+  pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+  says: 'the name of a header',
+  maxLength: 128,
+})
+
+export const settingsShape = object({
+  $schema: optional(text(), 'for editors; ignored'),
+  instance: optional(
+    text({ maxLength: 253 }),
+    "name in the access log; default the machine's host name",
+  ),
+  scope: optional(scope, 'where bare resource ids live'),
+  policy: required(
+    object({
+      files: required(
+        list(text(), { minItems: 1 }),
+        'perimeter files; relative to this file, `*` and `?` match within a name; watched; a pattern that matches nothing is an error',
+      ),
+    }),
+    'what is enforced',
+  ),
+  resources: defaulted(list(resource), {
+    default: [],
+    description: 'the services that this instance fronts, speaks for, or knows as peers',
+  }),
+  links: defaulted(
+    object({
+      autoApprove: defaulted(list(text()), {
+        default: [],
+        description: 'resource ids of perimeters whose links count without a link reference',
+      }),
+    }),
+    { default: {}, description: 'links between perimeters' },
+  ),
+  inbound: defaulted(list(inboundListener), {
+    default: [],
+    description: 'reverse proxies in front of resources',
+  }),
+  outbound: defaulted(list(outboundListener), {
+    default: [],
+    description: 'forward proxies for what resources call',
+  }),
+  identity: defaulted(
+    object({
+      headers: defaulted(
+        object({
+          subscription: defaulted(identityHeader, {
+            default: 'x-nsp-subscription-id',
+            description: "the caller's subscription",
+          }),
+          perimeter: defaulted(identityHeader, {
+            default: 'x-nsp-perimeter-id',
+            description: "the caller's perimeter",
+          }),
+          resource: defaulted(identityHeader, {
+            default: 'x-nsp-resource-id',
+            description: "the caller's resource id",
+          }),
+        }),
+        { default: {}, description: 'names of the headers that say who calls' },
+      ),
+      headersTrustedFrom: defaulted(prefixes, {
+        default: [],
+        description:
+          'peers that overwrite those headers themselves; from anyone else they are removed',
+      }),
+    }),
+    { default: {}, description: 'who calls' },
+  ),
+  egress: defaulted(
+    object({
+      ports: defaulted(list(port), {
+        default: [80, 443],
+        description: 'ports that FQDN rules cover',
+      }),
+      privateAddresses: defaulted(map('name or `*.name`', prefixes), {
+        default: {},
+        description: 'prefixes that a name may resolve to although they are not public',
+      }),
+      hosts: defaulted(map('name', list(text(), { minItems: 1 })), {
+        default: {},
+        description: 'fixed answers: addresses of a name; guarded like DNS answers',
+      }),
+      nameservers: defaulted(list(text()), {
+        default: [],
+        description: "`address` or `address:port`; empty: the system's",
+      }),
+    }),
+    { default: {}, description: 'what outbound connections may reach' },
+  ),
+  audit: defaulted(
+    object({
+      file: defaulted(text(), {
+        default: '-',
+        description: 'the access log: a path relative to this file, or `-` for standard output',
+      }),
+      endLineAfterMs: defaulted(durationMs, {
+        default: seconds(10),
+        description: 'an exchange that lasts longer writes a second line at its end',
+      }),
+      flushIntervalMs: defaulted(
+        integer({ minimum: 1, maximum: minutes(1), unit: 'milliseconds' }),
+        {
+          default: 100,
+          description: 'how long a record may wait before it is written',
+        },
+      ),
+      bufferBytes: defaulted(integer({ minimum: 64 * KiB, maximum: 1024 * MiB, unit: 'bytes' }), {
+        default: 16 * MiB,
+        description: 'records that wait for the disk beyond this are lost, counted and reported',
+      }),
+    }),
+    { default: {}, description: 'the access log' },
+  ),
+  health: optional(
+    object({ listen: required(tcpAddress, 'where `/livez`, `/readyz` and `/metrics` are served') }),
+    'health and metrics; nothing that reveals or changes policy',
+  ),
+  admin: optional(
+    object({
+      socket: required(text(), 'path of the Unix socket, mode 0600; relative to this file'),
+    }),
+    'policy in force, reload, recent denials',
+  ),
+  limits: defaulted(
+    object({
+      headerBytes: defaulted(integer({ minimum: 256, maximum: MiB, unit: 'bytes' }), {
+        default: 16 * KiB,
+        description: 'size of a request head; more is 431',
+      }),
+      headerCount: defaulted(integer({ minimum: 1, maximum: 2000 }), {
+        default: 100,
+        description: 'header fields of a request; more is 431',
+      }),
+      connections: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
+        default: 20_000,
+        description: 'open connections of a listener; more is 503',
+      }),
+      tunnelsPerResource: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
+        default: 10_000,
+        description: 'open tunnels and upgrades of a resource; more is 503',
+      }),
+    }),
+    { default: {}, description: 'bounds on what clients may use' },
+  ),
+  timeouts: defaulted(
+    object({
+      headerMs: defaulted(durationMs, {
+        default: seconds(10),
+        description: 'from the first byte of a request head to its last; also the TLS handshake',
+      }),
+      keepAliveMs: defaulted(durationMs, {
+        default: seconds(60),
+        description: 'between two requests on one connection',
+      }),
+      bodyIdleMs: defaulted(durationMs, {
+        default: seconds(60),
+        description: 'without a byte of a body in either direction',
+      }),
+      connectMs: defaulted(durationMs, {
+        default: seconds(5),
+        description: 'to connect to a back end or destination, all addresses together',
+      }),
+      dnsMs: defaulted(durationMs, { default: seconds(5), description: 'to resolve a name' }),
+      tunnelIdleMs: defaulted(durationMs, {
+        default: minutes(5),
+        description: 'without a byte through a tunnel or upgrade in either direction',
+      }),
+      tunnelLifetimeMs: defaulted(durationMs, {
+        default: hours(24),
+        description: 'of a tunnel or upgrade, however busy',
+      }),
+      drainMs: defaulted(durationMs, {
+        default: seconds(30),
+        description: 'after SIGTERM, for what is in flight',
+      }),
+    }),
+    { default: {}, description: 'time-outs' },
+  ),
+})
+
+/** Settings as written, of the right shape and with defaults, before they are checked for what they mean. */
+export type SettingsValue = Value<typeof settingsShape>
+export type ResourceValue = SettingsValue['resources'][number]
+export type InboundValue = SettingsValue['inbound'][number]
+export type OutboundValue = SettingsValue['outbound'][number]

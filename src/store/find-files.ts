@@ -1,0 +1,81 @@
+import type { Dirent } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { dirname, join, parse, resolve, sep } from 'node:path'
+
+export interface FoundFiles {
+  /** Absolute, sorted, each once. */
+  readonly files: readonly string[]
+  /** Directories whose entries were looked at: a new file shows there. */
+  readonly directories: readonly string[]
+}
+
+/**
+ * Finds the files that a pattern names. `*` and `?` match within one name and never a leading dot, so that the hidden
+ * directories of a Kubernetes ConfigMap are passed over. Never rejects: what cannot be read holds nothing.
+ */
+export async function findFiles(pattern: string, directory: string): Promise<FoundFiles> {
+  const absolute = resolve(directory, pattern)
+  const { root } = parse(absolute)
+  const parts = absolute.slice(root.length).split(sep)
+  const last = parts.pop() ?? ''
+  const directories = new Set<string>()
+  let current: readonly string[] = [root]
+  for (const part of parts) current = await step(current, part, directories)
+  const candidates = await step(current, last, directories)
+  const files: string[] = []
+  for (const candidate of candidates) {
+    directories.add(dirname(candidate))
+    // A directory that matches `*` is no document; one that is named in full is the user's mistake, reported on reading.
+    if (!isPattern(last) || (await isFile(candidate))) files.push(candidate)
+  }
+  for (const parent of current) directories.add(parent)
+  return { files: files.sort(), directories: [...directories].sort() }
+}
+
+async function step(
+  parents: readonly string[],
+  part: string,
+  directories: Set<string>,
+): Promise<readonly string[]> {
+  if (!isPattern(part)) return parents.map((parent) => join(parent, part))
+  const matcher = compile(part)
+  const found: string[] = []
+  for (const parent of parents) {
+    directories.add(parent)
+    for (const entry of await entriesOf(parent)) {
+      if (!entry.name.startsWith('.') && matcher.test(entry.name))
+        found.push(join(parent, entry.name))
+    }
+  }
+  return found
+}
+
+function isPattern(part: string): boolean {
+  return part.includes('*') || part.includes('?')
+}
+
+function compile(part: string): RegExp {
+  const collapsed = part.replace(/\*+/g, '*')
+  const source = collapsed
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${source}$`, 's')
+}
+
+async function entriesOf(directory: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch {
+    // A dangling link: reading it gives the problem its words.
+    return true
+  }
+}

@@ -1,0 +1,94 @@
+import type { Findings } from '../documents/findings.ts'
+import type { Path } from '../documents/problem.ts'
+import { defaultPerimeterGuid } from '../perimeter/default-guid.ts'
+import { type Guid, parseGuid } from '../perimeter/guid.ts'
+import { makePerimeterId } from '../perimeter/perimeter-id.ts'
+import type { Perimeter, Profile } from '../perimeter/perimeter.ts'
+import { quote } from '../perimeter/quote.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { ReferenceScope } from '../perimeter/resource-reference.ts'
+import { readAccessRule } from './read-access-rule.ts'
+import { readAssociations } from './read-associations.ts'
+import { readLinkReferences, readLinks } from './read-links.ts'
+import type { PerimeterValue } from './schema.ts'
+import { reportDuplicates } from './report-duplicates.ts'
+
+export interface PerimeterContext {
+  readonly findings: Findings
+  /** Default of subscription and resource group. */
+  readonly scope: ReferenceScope | undefined
+  /** What bare names may mean; undefined where settings could not be read in full, and unknown names are passed over. */
+  readonly resources: readonly ResourceId[] | undefined
+  /** The file was printed by another tool. */
+  readonly lenient: boolean
+}
+
+/** Reads one perimeter of the right shape. What is wrong is reported; undefined where it has no identity. */
+export function readPerimeter(
+  value: PerimeterValue,
+  context: PerimeterContext,
+): Perimeter | undefined {
+  const { findings } = context
+  const id = readId(value, context)
+  const profiles = readProfiles(value, context)
+  if (id === undefined) return undefined
+  const inner = { ...context, id, profiles }
+  return {
+    name: value.name,
+    id,
+    guid: readGuid(value, findings) ?? defaultPerimeterGuid(id),
+    location: value.location,
+    profiles,
+    associations: readAssociations(value.resourceAssociations, inner),
+    links: readLinks(value.links, inner),
+    linkReferences: readLinkReferences(value.linkReferences, inner),
+    enabledLogCategories: value.loggingConfiguration.enabledLogCategories,
+  }
+}
+
+function readId(value: PerimeterValue, context: PerimeterContext): ResourceId | undefined {
+  const { findings, scope } = context
+  const subscriptionId = value.subscriptionId ?? scope?.subscriptionId
+  const resourceGroup = value.resourceGroup ?? scope?.resourceGroup
+  if (subscriptionId === undefined || resourceGroup === undefined) {
+    const missing = subscriptionId === undefined ? 'subscriptionId' : 'resourceGroup'
+    findings.error(
+      [],
+      `the key \`${missing}\` is missing, and settings have no \`scope\` to take it from`,
+    )
+    return undefined
+  }
+  if (parseGuid(subscriptionId) === undefined) {
+    findings.error(['subscriptionId'], `${quote(subscriptionId)} is not a GUID`)
+    return undefined
+  }
+  const id = makePerimeterId({ subscriptionId, resourceGroup, name: value.name })
+  if (id === undefined) {
+    findings.error(['resourceGroup'], `${quote(resourceGroup)} is not the name of a resource group`)
+  }
+  return id
+}
+
+function readGuid(value: PerimeterValue, findings: Findings): Guid | undefined {
+  if (value.perimeterGuid === undefined) return undefined
+  const guid = parseGuid(value.perimeterGuid)
+  if (guid === undefined) {
+    findings.error(['perimeterGuid'], `${quote(value.perimeterGuid)} is not a GUID`)
+  }
+  return guid
+}
+
+function readProfiles(value: PerimeterValue, context: PerimeterContext): readonly Profile[] {
+  const { findings, lenient } = context
+  reportDuplicates(value.profiles, { path: ['profiles'], what: 'profile', findings })
+  return value.profiles.map((profile, index) => {
+    const path: Path = ['profiles', index, 'accessRules']
+    reportDuplicates(profile.accessRules, { path, what: 'access rule', findings })
+    return {
+      name: profile.name,
+      accessRules: profile.accessRules.map((rule, ruleIndex) =>
+        readAccessRule(rule, { path: [...path, ruleIndex], findings, lenient }),
+      ),
+    }
+  })
+}
