@@ -1,15 +1,24 @@
-import { createHash } from 'node:crypto'
 import type { CurrentInForce, InForce } from '../../src/settings/in-force.ts'
-import { compileForTests, guardForTests } from './temporary-compile.ts'
+import { createAddressGuard } from '../../src/policy/address-guard.ts'
+import { compilePolicy } from '../../src/policy/compile-policy.ts'
 import { type InForceParts, perimeterFrom, settingsFrom } from './settings-parts.ts'
 
 /** What is in force, built by hand for tests of the proxies. */
 export function buildInForce(parts: InForceParts): InForce {
   const settings = settingsFrom(parts)
-  const perimeters = (parts.perimeters ?? []).map(perimeterFrom)
-  const version = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
-  const snapshot = compileForTests({ settings, perimeters, version })
-  return { version, settings, snapshot, guard: guardForTests(settings) }
+  const snapshot = compilePolicy({
+    resources: settings.resources,
+    perimeters: (parts.perimeters ?? []).map(perimeterFrom),
+    egressPorts: settings.egress.ports,
+    autoApprove: settings.links.autoApprove,
+    deciding: parts,
+  })
+  const guard = createAddressGuard({
+    grants: settings.egress.privateAddresses,
+    ownListeners: () => [],
+    ownAddresses: [],
+  })
+  return { version: snapshot.version, settings, snapshot, guard }
 }
 
 /** One reference to what is in force, which a test swaps as a reload would. */
