@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
 import { promises as fs } from 'node:fs'
+import { maxDocumentBytes } from '../documents/read-text.ts'
 import { seconds } from '../units.ts'
 
 /** What tells one state of a set of files from another: their names and contents, not their times. */
 export interface Fingerprints {
-  /** A file that cannot be read has a value of its own: its loss is a change. Never rejects. */
+  /**
+   * A file that cannot be read has a value of its own: its loss is a change. A directory counts by the names in it.
+   * Never rejects.
+   */
   of(files: readonly string[]): Promise<string>
 }
 
@@ -35,14 +39,27 @@ export function createFingerprints(): Fingerprints {
     const stats = await fs.stat(file, { bigint: true }).catch(() => undefined)
     if (stats === undefined) return unreadable
     const key = `${stats.dev}:${stats.ino}:${stats.size}:${stats.ctimeNs}:${stats.mtimeNs}`
+    if (stats.isDirectory()) return namesIn(file)
+    // A named pipe would never end, and nothing so large is ever loaded.
+    if (!stats.isFile() || stats.size > maxDocumentBytes) return key
     const before = known.get(file)
-    const content = before?.stats === key ? undefined : await fs.readFile(file).catch(() => null)
-    if (content === null) return unreadable
-    const digest =
-      content === undefined
-        ? (before?.digest ?? unreadable)
-        : createHash('sha256').update(content).digest('base64')
+    const digest = before?.stats === key ? before.digest : await digestOfContent(file)
     if (Date.now() - Number(stats.ctimeMs) > settledAfterMs) next.set(file, { stats: key, digest })
     return digest
   }
+}
+
+async function digestOfContent(file: string): Promise<string> {
+  const content = await fs.readFile(file).catch(() => undefined)
+  if (content === undefined) return unreadable
+  return createHash('sha256').update(content).digest('base64')
+}
+
+/** What a pattern could find there: hidden names are never meant. */
+async function namesIn(directory: string): Promise<string> {
+  const names = await fs.readdir(directory).catch((): string[] => [])
+  return names
+    .filter((name) => !name.startsWith('.'))
+    .toSorted()
+    .join('/')
 }

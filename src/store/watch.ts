@@ -1,6 +1,7 @@
 import { type FSWatcher, promises as fs, watch as watchDirectory } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { seconds } from '../units.ts'
+import { findFiles } from './find-files.ts'
 import { createFingerprints } from './fingerprint.ts'
 
 /**
@@ -10,7 +11,7 @@ import { createFingerprints } from './fingerprint.ts'
  */
 
 export interface Watch {
-  /** Sets what is watched: paths and patterns, absolute. What these hold now counts as seen. */
+  /** Sets what is watched: files, directories and patterns (`find-files.ts`), absolute. What these hold now counts as seen. */
   setPaths(paths: readonly string[]): Promise<void>
   /**
    * Declares what the files hold now as seen. Call it before reading them: a change in between is then seen as a change
@@ -33,7 +34,6 @@ const defaultDebounceMs = 100
 const defaultPollMs = seconds(5)
 /** A directory that never rests is looked at all the same. */
 const longestDebounceMs = seconds(1)
-const wildcard = /[*?[{]/
 
 /** Starts with no paths. Timers do not keep the process alive. */
 export function createWatch(options: WatchOptions): Watch {
@@ -139,8 +139,11 @@ export function createWatch(options: WatchOptions): Watch {
 /** The directories to watch, each with what tells it from another of the same name. */
 async function directoriesOf(paths: readonly string[]): Promise<Map<string, string>> {
   const directories = new Map<string, string>()
-  for (const path of [...paths, ...(await filesOf(paths))]) {
-    await addExisting(directories, fixedDirectory(path))
+  const found = await Promise.all(paths.map((path) => findFiles(path, '/')))
+  for (const path of found.flatMap(({ directories: looked }) => looked))
+    await addExisting(directories, path)
+  for (const path of found.flatMap(({ files }) => files)) {
+    await addExisting(directories, path)
     // A symbolic link may lead to a file that is edited in place elsewhere.
     const real = await fs.realpath(path).catch(() => undefined)
     if (real !== undefined) await addExisting(directories, dirname(real))
@@ -148,7 +151,7 @@ async function directoriesOf(paths: readonly string[]): Promise<Map<string, stri
   return directories
 }
 
-/** Adds the directory, or the nearest one above it that exists: there its return will show. */
+/** Adds the path if it is a directory, or the nearest one above it that exists: there its return will show. */
 async function addExisting(directories: Map<string, string>, directory: string): Promise<void> {
   for (let current = directory; ; current = dirname(current)) {
     if (directories.has(current)) return
@@ -161,23 +164,7 @@ async function addExisting(directories: Map<string, string>, directory: string):
   }
 }
 
-/** The part of a path before its first wildcard, as a directory. */
-function fixedDirectory(path: string): string {
-  const first = path.search(wildcard)
-  return first === -1 ? dirname(path) : dirname(join(path.slice(0, first), 'x'))
-}
-
-/** The files that paths and patterns stand for, patterns in alphabetical order. A path need not exist. */
 async function filesOf(paths: readonly string[]): Promise<readonly string[]> {
-  const files: string[] = []
-  for (const path of paths) {
-    if (!wildcard.test(path)) {
-      files.push(path)
-      continue
-    }
-    const matches: string[] = []
-    for await (const match of fs.glob(path)) matches.push(match)
-    files.push(...matches.toSorted())
-  }
-  return files
+  const found = await Promise.all(paths.map((path) => findFiles(path, '/')))
+  return found.flatMap(({ files }) => files)
 }

@@ -144,6 +144,17 @@ void t.test('createWatch notices what changes a file', async (t) => {
     await nothingMore(watched, 2, t)
   })
 
+  await t.test('a new name in a directory that is watched as such', async (t) => {
+    const watched = await watchFolder(t)
+    const directory = join(watched.folder, 'perimeters')
+    await mkdir(directory)
+    await watched.watch.setPaths([directory])
+    await writeFile(join(directory, 'shop.yaml'), 'one')
+    await watched.changed()
+    await writeFile(join(directory, '.shop.yaml.swp'), 'an editor is open')
+    await nothingMore(watched, 1, t)
+  })
+
   await t.test('its folder vanishes and comes back', async (t) => {
     const watched = await watchFolder(t)
     const nested = join(watched.folder, 'etc', 'perimeters')
