@@ -1,0 +1,73 @@
+import { networkInterfaces } from 'node:os'
+import type { Perimeter } from '../perimeter/perimeter.ts'
+import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
+import { compilePolicy } from '../policy/compile-policy.ts'
+import type { InForce } from '../settings/in-force.ts'
+import type { Settings } from '../settings/settings.ts'
+import { type IpAddress, parseAddress } from '../wire/address.ts'
+
+export interface InForceInput {
+  readonly settings: Settings
+  readonly perimeters: readonly Perimeter[]
+  /** Where this instance listens: it must not be talked into dialling itself. */
+  readonly ownListeners: () => readonly OwnListener[]
+}
+
+/**
+ * Compiles and freezes everything that a decision reads. What it is given must not change any more.
+ *
+ * INVARIANT (equal versions decide equally): whatever of the settings has a say in a decision goes into the version.
+ * What is open is judged again only where versions differ, so a field that is missing here would let something live on
+ * that a reload has forbidden.
+ */
+export function buildInForce(input: InForceInput): InForce {
+  const { settings, perimeters } = input
+  const snapshot = compilePolicy({
+    resources: settings.resources,
+    perimeters,
+    egressPorts: settings.egress.ports,
+    autoApprove: settings.links.autoApprove,
+    deciding: {
+      identity: settings.identity,
+      inbound: settings.inbound.map(
+        ({ name, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+          name,
+          network,
+          clients,
+          resource,
+          trustedProxies,
+          forwardedHeader,
+        }),
+      ),
+      outbound: settings.outbound.map(({ name, resource, clients }) => ({
+        name,
+        resource,
+        clients,
+      })),
+      egress: settings.egress,
+    },
+  })
+  const guard = createAddressGuard({
+    grants: settings.egress.privateAddresses,
+    ownListeners: input.ownListeners,
+    ownAddresses: readOwnAddresses(),
+  })
+  deepFreeze(settings)
+  return Object.freeze({ version: snapshot.version, settings, snapshot, guard })
+}
+
+/** Read anew at each reload: a pod or a laptop may have got another address. */
+function readOwnAddresses(): readonly IpAddress[] {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .map(({ address }) => parseAddress(address.replace(/%.*$/, '')))
+    .filter((address) => address !== undefined)
+}
+
+/** Maps and bytes have no frozen state; their types are read-only. */
+function deepFreeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return
+  if (Object.isFrozen(value) || ArrayBuffer.isView(value)) return
+  Object.freeze(value)
+  for (const part of Object.values(value)) deepFreeze(part)
+}
