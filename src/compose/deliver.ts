@@ -1,13 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { Deliver, Delivery } from '../identity/caller.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
+import type { Bound } from './bound.ts'
 
 /** What of an inbound proxy takes deliveries. */
 export interface Delivering {
   readonly name: string
-  /** That it really listens on; undefined before. */
-  readonly port: number | undefined
-  deliver(delivery: Delivery): Duplex | undefined
+  deliver(delivery: Delivery): Duplex
 }
 
 /**
@@ -16,19 +15,24 @@ export interface Delivering {
  */
 export function createDeliver(
   proxies: readonly Delivering[],
-  currentInForce: CurrentInForce,
+  given: { readonly bound: readonly Bound[]; readonly currentInForce: CurrentInForce },
 ): Deliver {
   return (resource, delivery) => {
-    const listeners = currentInForce()?.settings.inbound ?? []
+    const listeners = given.currentInForce()?.settings.inbound ?? []
     const serving = listeners.filter(
       (listener) => listener.resource === undefined || listener.resource.key === resource.key,
     )
     for (const network of ['public', 'private'] as const) {
       for (const { name } of serving.filter((listener) => listener.network === network)) {
-        const proxy = proxies.find((candidate) => candidate.name === name)
-        if (proxy !== undefined && proxy.port === delivery.port) return proxy.deliver(delivery)
+        if (portOf(given.bound, name) !== delivery.port) continue
+        return proxies.find((proxy) => proxy.name === name)?.deliver(delivery)
       }
     }
     return undefined
   }
+}
+
+function portOf(bound: readonly Bound[], name: string): number | undefined {
+  const found = bound.find((one) => one.side === 'inbound' && one.name === name)
+  return found === undefined || 'socket' in found.address ? undefined : found.address.port
 }
