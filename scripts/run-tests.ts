@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { globSync, statSync } from 'node:fs'
 import { styleText } from 'node:util'
 import { startTally, type FileTally } from './test-tally.ts'
 
@@ -19,7 +20,7 @@ async function runTests(args: readonly string[]): Promise<number> {
     failed += tally.failures.length
     printFile(tally)
   })
-  const tap = spawn('tap', ['--reporter=tap', '--no-color', ...args], {
+  const tap = spawn('tap', ['--reporter=tap', '--no-color', ...args.flatMap(expand)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   tap.stdout.pipe(input)
@@ -34,6 +35,12 @@ async function runTests(args: readonly string[]): Promise<number> {
   }
   print(`${passed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
+}
+
+/** A folder stands for the tests in it; tap would run every file there. */
+function expand(arg: string): string[] {
+  const isFolder = statSync(arg, { throwIfNoEntry: false })?.isDirectory() === true
+  return isFolder ? globSync(`${arg}/**/*.test.ts`).toSorted() : [arg]
 }
 
 function printFile({ file, passed, durationMs, failures }: FileTally): void {
