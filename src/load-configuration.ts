@@ -1,12 +1,18 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
+import type { Findings } from './documents/findings.ts'
 import { deepFreeze } from './documents/freeze.ts'
-import { type Problem, sortProblems } from './documents/problem.ts'
+import type { Placed } from './documents/placed.ts'
+import { type Path, type Problem, sortProblems } from './documents/problem.ts'
 import type { Perimeter } from './perimeter/perimeter.ts'
 import { quote } from './perimeter/quote.ts'
+import type { PublicNetworkAccess, Resource } from './perimeter/resource.ts'
 import { loadSettings } from './settings/load-settings.ts'
 import type { Settings } from './settings/settings.ts'
-import { findFiles } from './store/find-files.ts'
+import { warnOfAzureLimits } from './store/check-azure-limits.ts'
+import { checkPerimeters } from './store/check-perimeters.ts'
+import { findFiles, type FoundFiles } from './store/find-files.ts'
 import { loadPerimeterFile } from './store/load-perimeters.ts'
+import type { LoadedPerimeter } from './store/read-perimeter.ts'
 
 export interface LoadOptions {
   /** Name of this instance where settings give none: the machine's host name. */
@@ -40,45 +46,91 @@ export async function loadConfiguration(
   options: LoadOptions,
 ): Promise<Configuration> {
   const settingsFile = resolve(file)
-  const { settings, findings, files } = await loadSettings(settingsFile, options)
+  const { settings, resources, findings, files } = await loadSettings(settingsFile, options)
   const watched = new Set([settingsFile, ...files])
   if (settings === undefined) {
     return { kind: 'broken', problems: sortProblems(findings.problems), watchedFiles: [...watched] }
   }
 
-  const perimeterFiles = new Set<string>()
-  for (const [index, pattern] of settings.policy.files.entries()) {
-    const found = await findFiles(pattern, dirname(settingsFile))
-    for (const path of [...found.files, ...found.directories]) watched.add(path)
-    for (const path of found.files) perimeterFiles.add(path)
-    if (found.files.length === 0) {
-      findings.error(
-        ['policy', 'files', index],
-        `the pattern ${quote(pattern)} matches no file; name at least one perimeter file`,
-      )
-    }
+  const found = await findPerimeterFiles(settings, findings)
+  for (const path of [...found.files, ...found.directories]) watched.add(path)
+  // A resource or scope that could not be read is no reason to call a name unknown.
+  const isWhole = !findings.foundWithin(['resources']) && !findings.foundWithin(['scope'])
+  const known = isWhole ? settings.resources.map(({ id }) => id) : undefined
+  const loaded: LoadedPerimeter[] = []
+  const others: Findings[] = []
+  for (const path of found.files) {
+    const file = await loadPerimeterFile(path, { scope: settings.scope, resources: known })
+    loaded.push(...file.perimeters)
+    others.push(file.findings)
+  }
+  checkPerimeters(loaded, { resources: known, autoApprove: settings.links.autoApprove })
+  if (options.azureLimits === true) warnOfAzureLimits(loaded)
+  // Of a perimeter that could not be read, the members are not known.
+  if (!others.some(({ hasErrors }) => hasErrors)) {
+    warnOfUnassociated(resources, { loaded, findings })
   }
 
-  const problems = [...findings.problems]
-  const perimeters: Perimeter[] = []
-  for (const path of perimeterFiles) {
-    const loaded = await loadPerimeterFile(path, {
-      scope: settings.scope,
-      resources: settings.resources.map(({ id }) => id),
-    })
-    perimeters.push(...loaded.perimeters.map(({ perimeter }) => perimeter))
-    problems.push(...loaded.findings.problems)
-  }
-
-  const sorted = sortProblems(problems)
-  if (sorted.some(({ severity }) => severity === 'error')) {
-    return { kind: 'broken', problems: sorted, watchedFiles: [...watched] }
+  const problems = sortProblems([findings, ...others].flatMap((one) => one.problems))
+  if (problems.some(({ severity }) => severity === 'error')) {
+    return { kind: 'broken', problems, watchedFiles: [...watched] }
   }
   return {
     kind: 'loaded',
     settings: deepFreeze(settings),
-    perimeters: deepFreeze(perimeters),
-    warnings: sorted,
+    perimeters: deepFreeze(loaded.map(({ perimeter }) => perimeter)),
+    warnings: problems,
     watchedFiles: [...watched],
   }
 }
+
+async function findPerimeterFiles(settings: Settings, findings: Findings): Promise<FoundFiles> {
+  const files = new Set<string>()
+  const directories = new Set<string>()
+  for (const [index, pattern] of settings.policy.files.entries()) {
+    const directory = dirname(settings.file)
+    const written = quote(relative(directory, pattern))
+    const found = await findFiles(pattern, directory)
+    for (const path of found.files) files.add(path)
+    for (const path of found.directories) directories.add(path)
+    const at: Path = ['policy', 'files', index]
+    if (found.files.length === 0) {
+      findings.error(at, `the pattern ${written} matches no file; name at least one perimeter file`)
+    }
+    if (found.files.includes(settings.file)) {
+      findings.error(
+        at,
+        `the pattern ${written} matches the settings file; keep perimeters in a directory of their own`,
+      )
+      files.delete(settings.file)
+    }
+  }
+  return { files: [...files], directories: [...directories] }
+}
+
+function warnOfUnassociated(
+  resources: readonly Placed<Resource>[],
+  context: { readonly loaded: readonly LoadedPerimeter[]; readonly findings: Findings },
+): void {
+  const { loaded, findings } = context
+  const associated = new Set(
+    loaded.flatMap(({ perimeter }) =>
+      perimeter.associations.map(({ resourceId }) => resourceId.key),
+    ),
+  )
+  for (const { value, path } of resources) {
+    if (associated.has(value.id.key)) continue
+    const consequence = unassociatedConsequences[value.publicNetworkAccess ?? 'SecuredByPerimeter']
+    findings.warning(
+      [...path, 'id'],
+      `no perimeter associates the resource ${quote(value.id.name)}: ${consequence}`,
+    )
+  }
+}
+
+/** What holds for a resource outside every perimeter (NSP docs, access-mode table, left column). */
+const unassociatedConsequences = {
+  Enabled: 'its own rules decide what comes in, and everything may go out',
+  Disabled: 'nothing comes in, and everything may go out',
+  SecuredByPerimeter: 'it is locked down, nothing comes in or goes out',
+} as const satisfies Record<PublicNetworkAccess, string>

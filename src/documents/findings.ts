@@ -33,7 +33,9 @@ export function createFindings(locate: Locate, initial: readonly Problem[] = [])
       add('warning', path, { message, at })
     },
     foundWithin(path) {
-      return errorPaths.some((found) => path.every((part, index) => found[index] === part))
+      return errorPaths.some((found) =>
+        path.every((part, index) => String(found[index]) === String(part)),
+      )
     },
   }
 }

@@ -1,24 +1,30 @@
 import { dirname, resolve } from 'node:path'
 import { createFindings, type Findings } from '../documents/findings.ts'
 import { parseDocument } from '../documents/parse-document.ts'
-import type { Path } from '../documents/problem.ts'
+import { type Placed, valuesOf } from '../documents/placed.ts'
 import { readText } from '../documents/read-text.ts'
 import { validateShape } from '../documents/validate-shape.ts'
-import { parseGuid } from '../perimeter/guid.ts'
-import { quote } from '../perimeter/quote.ts'
-import { parseResourceId, type ResourceId } from '../perimeter/resource-id.ts'
+import type { Resource } from '../perimeter/resource.ts'
+import { checkDurations } from './check-durations.ts'
+import { checkEgress } from './check-egress.ts'
+import { checkIdentity } from './check-identity.ts'
+import { checkKeyFiles } from './check-key-files.ts'
+import { checkListeners } from './check-listeners.ts'
+import { checkResources } from './check-resources.ts'
 import { readEgress } from './read-egress.ts'
+import { readPerimeterIds, readScope } from './read-ids.ts'
 import { readInbound, readOutbound } from './read-listeners.ts'
 import { readPrefixes } from './read-prefixes.ts'
-import { type PlacedResource, readResources } from './read-resources.ts'
+import { readResources } from './read-resources.ts'
 import { settingsShape, type SettingsValue } from './schema.ts'
-import type { Scope, Settings } from './settings.ts'
+import type { InboundListener, OutboundListener, Settings } from './settings.ts'
 
 /** Settings as far as they could be read. */
 export interface LoadedSettings {
-  /** Undefined where nothing could be read; may be used only if `findings` has no error. */
+  /** Undefined where nothing could be read; to be used only if `findings` has no error. */
   readonly settings: Settings | undefined
-  readonly resources: readonly PlacedResource[]
+  readonly resources: readonly Placed<Resource>[]
+  /** Takes paths into the settings file. */
   readonly findings: Findings
   /** Every other file that was read. */
   readonly files: readonly string[]
@@ -33,57 +39,81 @@ export async function loadSettings(
   if (source.kind === 'unreadable') {
     const findings = createFindings(() => ({ file, line: 1, column: 1 }))
     findings.error([], source.message)
-    return { settings: undefined, resources: [], findings, files: [] }
+    return nothing(findings)
   }
   const document = parseDocument(file, source.text)
-  const validated =
-    document.data === undefined
-      ? undefined
-      : validateShape(settingsShape, document.data, {
-          findings: document.findings,
-          unknownKeys: 'error',
-        })
-  if (validated === undefined) {
-    return { settings: undefined, resources: [], findings: document.findings, files: [] }
-  }
-  const { value, findings } = validated
-  const scope = readScope(value.scope, findings)
-  const resources = readResources(value.resources, { scope, findings })
-  const settings = readSettings(value, {
-    file,
-    instance: options.instance,
-    scope,
-    resources,
-    findings,
+  if (document.data === undefined) return nothing(document.findings)
+  const validated = validateShape(settingsShape, document.data, {
+    findings: document.findings,
+    unknownKeys: 'error',
   })
-  return { settings, resources, findings, files: [] }
+  if (validated === undefined) return nothing(document.findings)
+
+  const { value, findings } = validated
+  const parts = readParts(value, { file, findings })
+  const settings = assemble(value, { ...parts, file, findings, instance: options.instance })
+  checkResources(parts.resources, { inbound: settings.inbound, findings })
+  checkListeners(
+    { ...parts, health: settings.health, admin: settings.admin },
+    { resources: settings.resources, findings },
+  )
+  checkIdentity(settings.identity, findings)
+  checkEgress(settings.egress, findings)
+  checkDurations(settings, findings)
+  const files = await checkKeyFiles(parts, { findings, now: Date.now() })
+  return { settings, resources: parts.resources, findings, files }
 }
 
-function readSettings(
-  value: SettingsValue,
-  context: {
-    readonly file: string
-    readonly instance: string
-    readonly scope: Scope | undefined
-    readonly resources: readonly PlacedResource[]
-    readonly findings: Findings
-  },
-): Settings {
-  const { file, scope, findings } = context
+function nothing(findings: Findings): LoadedSettings {
+  return { settings: undefined, resources: [], findings, files: [] }
+}
+
+interface Parts {
+  readonly scope: Settings['scope']
+  readonly resources: readonly Placed<Resource>[]
+  readonly inbound: readonly Placed<InboundListener>[]
+  readonly outbound: readonly Placed<OutboundListener>[]
+}
+
+interface Context {
+  readonly file: string
+  readonly findings: Findings
+}
+
+function readParts(value: SettingsValue, { file, findings }: Context): Parts {
   const directory = dirname(file)
-  const resources = context.resources.map(({ resource }) => resource)
-  const listeners = { directory, known: resources.map(({ id }) => id), findings }
+  const scope = readScope(value.scope, findings)
+  const resources = readResources(value.resources, { scope, directory, findings })
+  const listeners = { directory, known: valuesOf(resources).map(({ id }) => id), findings }
+  return {
+    scope,
+    resources,
+    inbound: readInbound(value.inbound, listeners),
+    outbound: readOutbound(value.outbound, listeners),
+  }
+}
+
+function assemble(
+  value: SettingsValue,
+  context: Context & Parts & { readonly instance: string },
+): Settings {
+  const { file, findings } = context
+  const directory = dirname(file)
   return {
     file,
     instance: value.instance ?? context.instance,
-    scope,
+    scope: context.scope,
     policy: { files: value.policy.files.map((pattern) => resolve(directory, pattern)) },
-    resources,
+    resources: valuesOf(context.resources),
     links: { autoApprove: readPerimeterIds(value.links.autoApprove, findings) },
-    inbound: readInbound(value.inbound, listeners),
-    outbound: readOutbound(value.outbound, listeners),
+    inbound: valuesOf(context.inbound),
+    outbound: valuesOf(context.outbound),
     identity: {
-      headers: readHeaders(value.identity.headers, findings),
+      headers: {
+        subscription: value.identity.headers.subscription.toLowerCase(),
+        perimeter: value.identity.headers.perimeter.toLowerCase(),
+        resource: value.identity.headers.resource.toLowerCase(),
+      },
       headersTrustedFrom: readPrefixes(value.identity.headersTrustedFrom, {
         path: ['identity', 'headersTrustedFrom'],
         findings,
@@ -97,52 +127,7 @@ function readSettings(
     health: value.health === undefined ? undefined : { listen: { ...value.health.listen } },
     admin:
       value.admin === undefined ? undefined : { socket: resolve(directory, value.admin.socket) },
-    limits: value.limits,
-    timeouts: value.timeouts,
+    limits: { ...value.limits },
+    timeouts: { ...value.timeouts },
   }
-}
-
-function readScope(value: SettingsValue['scope'], findings: Findings): Scope | undefined {
-  if (value === undefined) return undefined
-  const subscriptionId = parseGuid(value.subscriptionId)
-  if (subscriptionId === undefined) {
-    findings.error(['scope', 'subscriptionId'], `${quote(value.subscriptionId)} is not a GUID`)
-    return undefined
-  }
-  return { subscriptionId, resourceGroup: value.resourceGroup }
-}
-
-function readPerimeterIds(texts: readonly string[], findings: Findings): readonly ResourceId[] {
-  return texts.flatMap((text, index) => {
-    const id = parseResourceId(text)
-    if (id?.type.toLowerCase() === perimeterType) return [id]
-    const path: Path = ['links', 'autoApprove', index]
-    findings.error(path, `${quote(text)} is not the resource id of a network security perimeter`)
-    return []
-  })
-}
-
-const perimeterType = 'microsoft.network/networksecurityperimeters'
-
-function readHeaders(
-  value: SettingsValue['identity']['headers'],
-  findings: Findings,
-): Settings['identity']['headers'] {
-  const headers = {
-    subscription: value.subscription.toLowerCase(),
-    perimeter: value.perimeter.toLowerCase(),
-    resource: value.resource.toLowerCase(),
-  }
-  const seen = new Map<string, string>()
-  for (const [kind, name] of Object.entries(headers)) {
-    const other = seen.get(name)
-    if (other !== undefined) {
-      findings.error(
-        ['identity', 'headers', kind],
-        `the header ${quote(name)} already carries the ${other}; give each its own`,
-      )
-    }
-    seen.set(name, kind)
-  }
-  return headers
 }

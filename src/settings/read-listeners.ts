@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Findings } from '../documents/findings.ts'
+import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { referencedResourceId } from '../perimeter/resource-reference.ts'
@@ -18,11 +19,11 @@ export interface ListenerContext {
 export function readInbound(
   values: readonly InboundValue[],
   context: ListenerContext,
-): readonly InboundListener[] {
+): readonly Placed<InboundListener>[] {
   const { findings } = context
   return values.map((value, index) => {
     const path: Path = ['inbound', index]
-    return {
+    const listener: InboundListener = {
       name: value.name,
       listen: { host: value.listen.host, port: value.listen.port },
       network: value.network,
@@ -41,6 +42,7 @@ export function readInbound(
               keyFile: resolve(context.directory, value.tls.keyFile),
             },
     }
+    return { value: listener, path }
   })
 }
 
@@ -48,7 +50,7 @@ export function readInbound(
 export function readOutbound(
   values: readonly OutboundValue[],
   context: ListenerContext,
-): readonly OutboundListener[] {
+): readonly Placed<OutboundListener>[] {
   const { findings } = context
   return values.flatMap((value, index) => {
     const path: Path = ['outbound', index]
@@ -58,7 +60,8 @@ export function readOutbound(
         ? undefined
         : readPrefixes(value.clients, { path: [...path, 'clients'], findings })
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
-    return listen === undefined ? [] : [{ name: value.name, listen, resource, clients }]
+    if (listen === undefined) return []
+    return [{ value: { name: value.name, listen, resource, clients }, path }]
   })
 }
 
@@ -81,9 +84,8 @@ function readReference(
 ): ResourceId | undefined {
   if (text === undefined) return undefined
   const id = referencedResourceId(text, context.known)
-  if (id.kind === 'invalid') {
-    context.findings.error(context.path, id.message)
-    return undefined
-  }
-  return id.value
+  if (id.kind === 'valid') return id.value
+  // A resource that could not be read is no reason to say that it is not there.
+  if (!context.findings.foundWithin(['resources'])) context.findings.error(context.path, id.message)
+  return undefined
 }

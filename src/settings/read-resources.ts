@@ -1,26 +1,28 @@
+import { resolve } from 'node:path'
 import type { Findings } from '../documents/findings.ts'
+import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { declaredResourceId, type ReferenceScope } from '../perimeter/resource-reference.ts'
 import type { Backend, Resource } from '../perimeter/resource.ts'
+import { parseAddress } from '../wire/address.ts'
 import { type Authority, parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname } from '../wire/hostname.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import type { ResourceValue } from './schema.ts'
 
-/** A resource and its place in the list of settings. */
-export interface PlacedResource {
-  readonly resource: Resource
-  readonly path: Path
-}
-
 /** Reads `resources`. What is wrong is reported; a resource without a usable id is left out. */
 export function readResources(
   values: readonly ResourceValue[],
-  options: { readonly scope: ReferenceScope | undefined; readonly findings: Findings },
-): readonly PlacedResource[] {
-  const { findings } = options
+  options: {
+    readonly scope: ReferenceScope | undefined
+    /** Relative paths start here. */
+    readonly directory: string
+    readonly findings: Findings
+  },
+): readonly Placed<Resource>[] {
+  const { directory, findings } = options
   const ids = new Set<string>()
   const hosts = new Map<Hostname, ResourceId>()
   return values.flatMap((value, index) => {
@@ -34,8 +36,8 @@ export function readResources(
       findings.error([...path, 'id'], `the resource ${quote(value.id)} is declared twice`)
     }
     ids.add(id.value.key)
-    const resource = readResource(value, { id: id.value, path, hosts, findings })
-    return [{ resource, path }]
+    const resource = readResource(value, { id: id.value, path, hosts, directory, findings })
+    return [{ value: resource, path }]
   })
 }
 
@@ -45,14 +47,12 @@ function readResource(
     readonly id: ResourceId
     readonly path: Path
     readonly hosts: Map<Hostname, ResourceId>
+    readonly directory: string
     readonly findings: Findings
   },
 ): Resource {
   const { id, path, findings } = context
-  const backend =
-    value.backend === undefined
-      ? undefined
-      : readBackend(value.backend, { path: [...path, 'backend'], findings })
+  const backend = readBackend(value, context)
   const endpoint =
     value.endpoint === undefined
       ? undefined
@@ -117,6 +117,9 @@ function readHosts(
 
 function hostProblem(text: string): string {
   const written = quote(text)
+  if (parseAddress(text.replace(/^\[|\]$/g, '')) !== undefined) {
+    return `${written} is an address, no name; a listener with a \`resource\` of its own takes requests for any Host`
+  }
   if (text.includes('*')) return `${written} is no host; hosts are exact names, without wildcards`
   if (text.includes('/'))
     return `${written} is no host; write the name alone, without a scheme or path`
@@ -127,24 +130,40 @@ function hostProblem(text: string): string {
 const defaultPorts = { http: 80, https: 443, tcp: undefined }
 
 function readBackend(
-  text: string,
-  at: { readonly path: Path; readonly findings: Findings },
+  value: ResourceValue,
+  context: { readonly path: Path; readonly directory: string; readonly findings: Findings },
 ): Backend | undefined {
-  const { path, findings } = at
-  const [, scheme, rest] = /^(http|https|tcp):\/\/([^/?#]+)\/?$/.exec(text) ?? []
+  const { findings } = context
+  const path = [...context.path, 'backend']
+  const caPath = [...context.path, 'backendCaFile']
+  if (value.backend === undefined) {
+    if (value.backendCaFile !== undefined) {
+      findings.error(caPath, '`backendCaFile` belongs to a `backend`; add one', 'key')
+    }
+    return undefined
+  }
+  const [, scheme, rest] = /^(http|https|tcp):\/\/([^/?#]+)\/?$/.exec(value.backend) ?? []
   if (rest === undefined || (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp')) {
     findings.error(
       path,
-      `${quote(text)} is no back end; write \`http://host:port\` or \`https://host:port\`, without a path`,
+      `${quote(value.backend)} is no back end; write \`http://host:port\` or \`https://host:port\`, without a path`,
     )
     return undefined
   }
   const authority = parseAuthority(rest, defaultPorts[scheme])
   if (authority === undefined) {
-    findings.error(path, `${quote(text)} is no back end; ${quote(rest)} is not \`host:port\``)
+    findings.error(
+      path,
+      `${quote(value.backend)} is no back end; ${quote(rest)} is not \`host:port\``,
+    )
     return undefined
   }
-  return { scheme, authority }
+  if (value.backendCaFile === undefined) return { scheme, authority }
+  if (scheme !== 'https') {
+    findings.error(caPath, '`backendCaFile` is for `https:` back ends', 'key')
+    return { scheme, authority }
+  }
+  return { scheme, authority, caFile: resolve(context.directory, value.backendCaFile) }
 }
 
 function readEndpoint(

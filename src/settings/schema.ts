@@ -57,6 +57,10 @@ const resource = object({
     description: 'names under which clients reach it; exact; one host belongs to one resource',
   }),
   backend: optional(text(), 'where the service is: `http://host:port` or `https://host:port`'),
+  backendCaFile: optional(
+    text(),
+    "PEM file that the certificate of an `https:` back end is verified against; absent: the system's authorities",
+  ),
   endpoint: optional(
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',

@@ -2,18 +2,15 @@ import { createFindings, type Findings } from '../documents/findings.ts'
 import { parseDocument } from '../documents/parse-document.ts'
 import { readText } from '../documents/read-text.ts'
 import { validateShape } from '../documents/validate-shape.ts'
-import type { Perimeter } from '../perimeter/perimeter.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { ReferenceScope } from '../perimeter/resource-reference.ts'
-import { readPerimeter } from './read-perimeter.ts'
+import { assemblePerimeters } from './assemble-perimeters.ts'
+import { createOriginalFindings, createOrigins } from './origins.ts'
+import { type LoadedPerimeter, readPerimeter } from './read-perimeter.ts'
+import { readRestBodies } from './read-rest-bodies.ts'
+import { readTemplate } from './read-template.ts'
+import { recogniseForm } from './recognise-form.ts'
 import { perimeterShape } from './schema.ts'
-
-/** A perimeter and where it came from. */
-export interface LoadedPerimeter {
-  readonly perimeter: Perimeter
-  /** Takes paths in the native form of this perimeter, whatever the form of its file. */
-  readonly findings: Findings
-}
 
 export interface StoreOptions {
   readonly scope: ReferenceScope | undefined
@@ -23,10 +20,11 @@ export interface StoreOptions {
 
 export interface LoadedFile {
   readonly perimeters: readonly LoadedPerimeter[]
+  /** Takes paths into the file. */
   readonly findings: Findings
 }
 
-/** Reads one perimeter file. Never rejects. */
+/** Reads one perimeter file in any of its forms. `file` is absolute. Never rejects. */
 export async function loadPerimeterFile(file: string, options: StoreOptions): Promise<LoadedFile> {
   const source = await readText(file)
   if (source.kind === 'unreadable') {
@@ -36,15 +34,39 @@ export async function loadPerimeterFile(file: string, options: StoreOptions): Pr
   }
   const { data, findings } = parseDocument(file, source.text)
   if (data === undefined) return { perimeters: [], findings }
-  const validated = validateShape(perimeterShape, data, { findings, unknownKeys: 'error' })
-  if (validated === undefined) return { perimeters: [], findings }
-  const perimeter = readPerimeter(validated.value, {
-    ...options,
-    findings: validated.findings,
-    lenient: false,
-  })
-  return {
-    perimeters: perimeter === undefined ? [] : [{ perimeter, findings: validated.findings }],
-    findings,
+  const form = recogniseForm(data)
+  if (form.kind === 'native') {
+    return { perimeters: readTree(data, { ...options, findings, lenient: false }), findings }
   }
+  const bodies =
+    form.kind === 'template'
+      ? readTemplate(form.template, findings)
+      : readRestBodies(form.bodies, findings)
+  const origins = createOrigins()
+  const trees = assemblePerimeters(bodies, { findings, origins })
+  if (trees.length === 0 && !findings.hasErrors) {
+    findings.error([], 'the file holds no network security perimeter')
+  }
+  const perimeters = trees.flatMap((tree) =>
+    readTree(tree, {
+      ...options,
+      findings: createOriginalFindings(findings, tree, origins),
+      lenient: true,
+    }),
+  )
+  return { perimeters, findings }
+}
+
+function readTree(
+  tree: unknown,
+  options: StoreOptions & { readonly findings: Findings; readonly lenient: boolean },
+): readonly LoadedPerimeter[] {
+  const { findings, lenient } = options
+  const validated = validateShape(perimeterShape, tree, {
+    findings,
+    unknownKeys: lenient ? 'warning' : 'error',
+  })
+  if (validated === undefined) return []
+  const perimeter = readPerimeter(validated.value, { ...options, findings: validated.findings })
+  return perimeter === undefined ? [] : [perimeter]
 }

@@ -1,3 +1,4 @@
+import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import type { Association, Profile } from '../perimeter/perimeter.ts'
 import { quote } from '../perimeter/quote.ts'
@@ -17,7 +18,7 @@ export interface MemberContext extends PerimeterContext {
 export function readAssociations(
   values: readonly AssociationValue[],
   context: MemberContext,
-): readonly Association[] {
+): readonly Placed<Association>[] {
   const { findings } = context
   const list: Path = ['resourceAssociations']
   reportDuplicates(values, { path: list, what: 'association', findings })
@@ -29,7 +30,8 @@ export function readAssociations(
     })
     const profile = readProfile(value.profile.id, { ...context, path: [...path, 'profile', 'id'] })
     if (resourceId === undefined || profile === undefined) return []
-    return [{ name: value.name, resourceId, profile, accessMode: value.accessMode }]
+    const { name, accessMode } = value
+    return [{ value: { name, resourceId, profile, accessMode }, path }]
   })
 }
 

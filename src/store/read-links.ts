@@ -1,3 +1,4 @@
+import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { parsePerimeterId } from '../perimeter/perimeter-id.ts'
 import type { Link, LinkReference, ProfileSelection } from '../perimeter/perimeter.ts'
@@ -7,14 +8,17 @@ import type { MemberContext } from './read-associations.ts'
 import { reportDuplicates } from './report-duplicates.ts'
 import type { PerimeterValue } from './schema.ts'
 
+const aloneMessage = '`*` is all profiles; write it alone'
+
 type Context = MemberContext & { readonly path: Path }
 
 /** Reads `links`. */
 export function readLinks(
   values: PerimeterValue['links'],
   context: MemberContext,
-): readonly Link[] {
-  reportDuplicates(values, { path: ['links'], what: 'link', findings: context.findings })
+): readonly Placed<Link>[] {
+  const { findings } = context
+  reportDuplicates(values, { path: ['links'], what: 'link', findings })
   const remotes = new Set<string>()
   return values.flatMap((value, index) => {
     const path: Path = ['links', index]
@@ -28,7 +32,11 @@ export function readLinks(
     })
     if (remotePerimeter === undefined) return []
     const { name, remoteInboundProfiles } = value
-    return [{ name, remotePerimeter, localInboundProfiles, remoteInboundProfiles }]
+    const all = remoteInboundProfiles.indexOf('*')
+    if (all !== -1 && remoteInboundProfiles.length > 1) {
+      findings.error([...path, 'remoteInboundProfiles', all], aloneMessage)
+    }
+    return [{ value: { name, remotePerimeter, localInboundProfiles, remoteInboundProfiles }, path }]
   })
 }
 
@@ -36,7 +44,7 @@ export function readLinks(
 export function readLinkReferences(
   values: PerimeterValue['linkReferences'],
   context: MemberContext,
-): readonly LinkReference[] {
+): readonly Placed<LinkReference>[] {
   reportDuplicates(values, {
     path: ['linkReferences'],
     what: 'link reference',
@@ -54,7 +62,8 @@ export function readLinkReferences(
       path: [...path, 'localInboundProfiles'],
     })
     if (remotePerimeter === undefined) return []
-    return [{ name: value.name, remotePerimeter, localInboundProfiles, status: value.status }]
+    const { name, status } = value
+    return [{ value: { name, remotePerimeter, localInboundProfiles, status }, path }]
   })
 }
 
@@ -81,7 +90,7 @@ function readSelection(names: readonly string[], context: Context): ProfileSelec
   const { findings, path, profiles } = context
   return names.flatMap((name, index) => {
     if (name === '*') {
-      if (names.length > 1) findings.error([...path, index], '`*` is all profiles; write it alone')
+      if (names.length > 1) findings.error([...path, index], aloneMessage)
       return ['*']
     }
     const found = profiles.find((profile) => profile.name.toLowerCase() === name.toLowerCase())

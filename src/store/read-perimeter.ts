@@ -1,12 +1,20 @@
 import type { Findings } from '../documents/findings.ts'
+import { type Placed, valuesOf } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
-import { defaultPerimeterGuid } from '../perimeter/default-guid.ts'
+import { defaultPerimeterGuid } from '../perimeter/perimeter-guid.ts'
 import { type Guid, parseGuid } from '../perimeter/guid.ts'
 import { makePerimeterId } from '../perimeter/perimeter-id.ts'
-import type { Perimeter, Profile } from '../perimeter/perimeter.ts'
+import type {
+  Association,
+  Link,
+  LinkReference,
+  Perimeter,
+  Profile,
+} from '../perimeter/perimeter.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { ReferenceScope } from '../perimeter/resource-reference.ts'
+import { warnOfPerimeter } from './check-rules.ts'
 import { readAccessRule } from './read-access-rule.ts'
 import { readAssociations } from './read-associations.ts'
 import { readLinkReferences, readLinks } from './read-links.ts'
@@ -23,27 +31,42 @@ export interface PerimeterContext {
   readonly lenient: boolean
 }
 
+/** A perimeter and where its parts stand. */
+export interface LoadedPerimeter {
+  readonly perimeter: Perimeter
+  /** Takes paths in the native form of this perimeter, whatever the form of its file. */
+  readonly findings: Findings
+  readonly associations: readonly Placed<Association>[]
+  readonly links: readonly Placed<Link>[]
+  readonly linkReferences: readonly Placed<LinkReference>[]
+}
+
 /** Reads one perimeter of the right shape. What is wrong is reported; undefined where it has no identity. */
 export function readPerimeter(
   value: PerimeterValue,
   context: PerimeterContext,
-): Perimeter | undefined {
+): LoadedPerimeter | undefined {
   const { findings } = context
+  warnOfPerimeter(value, findings)
   const id = readId(value, context)
   const profiles = readProfiles(value, context)
   if (id === undefined) return undefined
   const inner = { ...context, id, profiles }
-  return {
+  const associations = readAssociations(value.resourceAssociations, inner)
+  const links = readLinks(value.links, inner)
+  const linkReferences = readLinkReferences(value.linkReferences, inner)
+  const perimeter: Perimeter = {
     name: value.name,
     id,
     guid: readGuid(value, findings) ?? defaultPerimeterGuid(id),
     location: value.location,
     profiles,
-    associations: readAssociations(value.resourceAssociations, inner),
-    links: readLinks(value.links, inner),
-    linkReferences: readLinkReferences(value.linkReferences, inner),
+    associations: valuesOf(associations),
+    links: valuesOf(links),
+    linkReferences: valuesOf(linkReferences),
     enabledLogCategories: value.loggingConfiguration.enabledLogCategories,
   }
+  return { perimeter, findings, associations, links, linkReferences }
 }
 
 function readId(value: PerimeterValue, context: PerimeterContext): ResourceId | undefined {

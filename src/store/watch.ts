@@ -1,5 +1,5 @@
 import { type FSWatcher, promises as fs, watch as watchDirectory } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { seconds } from '../units.ts'
 import { findFiles } from './find-files.ts'
 import { createFingerprints } from './fingerprint.ts'
@@ -11,11 +11,14 @@ import { createFingerprints } from './fingerprint.ts'
  */
 
 export interface Watch {
-  /** Sets what is watched: files, directories and patterns (`find-files.ts`), absolute. What these hold now counts as seen. */
-  setPaths(paths: readonly string[]): Promise<void>
   /**
-   * Declares what the files hold now as seen. Call it before reading them: a change in between is then seen as a change
-   * once more, never missed.
+   * Sets what is watched: files, directories and patterns (`find-files.ts`), absolute. `readSince` is when reading them
+   * began (milliseconds since the epoch): what has changed since then is reported as a change.
+   */
+  setPaths(paths: readonly string[], readSince: number): Promise<void>
+  /**
+   * Declares what the files hold now as seen. Call it before reading them again: a change in between is then seen as a
+   * change once more, never missed.
    */
   mark(): Promise<void>
   close(): void
@@ -52,9 +55,15 @@ export function createWatch(options: WatchOptions): Watch {
   poll.unref()
 
   return {
-    setPaths(next) {
+    setPaths(next, readSince) {
+      if (isSame(next, paths)) return Promise.resolve()
       paths = next
-      return serially(remember)
+      return serially(async () => {
+        await remember()
+        if (!(await haveChangedSince(await filesOf(paths), readSince))) return
+        seen = ''
+        void look()
+      })
     },
     mark: () => serially(remember),
     close() {
@@ -167,4 +176,25 @@ async function addExisting(directories: Map<string, string>, directory: string):
 async function filesOf(paths: readonly string[]): Promise<readonly string[]> {
   const found = await Promise.all(paths.map((path) => findFiles(path, '/')))
   return found.flatMap(({ files }) => files)
+}
+
+function isSame(first: readonly string[], second: readonly string[]): boolean {
+  return first.length === second.length && first.every((path, index) => path === second[index])
+}
+
+/** The clock of a file system may be this much behind (a tick of the kernel). */
+const clockSlackMs = 10
+
+/** By their times, which is all there is for files that were read before they were watched. */
+async function haveChangedSince(files: readonly string[], since: number): Promise<boolean> {
+  for (const file of files) {
+    const times = await Promise.all([
+      fs.stat(file).catch(() => undefined),
+      fs.lstat(file).catch(() => undefined),
+      // A ConfigMap is swapped by renaming this link; the files behind it may be older.
+      fs.lstat(join(dirname(file), '..data')).catch(() => undefined),
+    ])
+    if (times.some((stats) => (stats?.ctimeMs ?? 0) > since - clockSlackMs)) return true
+  }
+  return false
 }

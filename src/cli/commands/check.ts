@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { relative } from 'node:path'
 import { formatProblem, type Problem } from '../../documents/problem.ts'
+import { exitCodes } from '../exit-code.ts'
 import { type Configuration, loadConfiguration } from '../../load-configuration.ts'
 
 export interface CheckOptions {
@@ -12,8 +13,6 @@ export interface CheckOptions {
   readonly out: (text: string) => void
   readonly err: (text: string) => void
 }
-
-const exitCodes = { good: 0, problems: 1, usage: 2 } as const
 
 /**
  * `ringfence check`: validates settings and perimeters without listening and prints every problem. Returns the exit

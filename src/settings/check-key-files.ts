@@ -1,0 +1,109 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import type { Findings } from '../documents/findings.ts'
+import type { Placed } from '../documents/placed.ts'
+import type { Path } from '../documents/problem.ts'
+import { readText } from '../documents/read-text.ts'
+import { quote } from '../perimeter/quote.ts'
+import type { Resource } from '../perimeter/resource.ts'
+import { MiB } from '../units.ts'
+import type { InboundListener, ListenerTls } from './settings.ts'
+
+interface Context {
+  readonly path: Path
+  readonly findings: Findings
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
+/**
+ * Reads the certificates and keys that settings name, and says which are missing, unreadable, or do not fit each other.
+ * Resolves with the files.
+ */
+export async function checkKeyFiles(
+  named: {
+    readonly inbound: readonly Placed<InboundListener>[]
+    readonly resources: readonly Placed<Resource>[]
+  },
+  context: { readonly findings: Findings; readonly now: number },
+): Promise<readonly string[]> {
+  const files: string[] = []
+  for (const { value, path } of named.inbound) {
+    if (value.tls === undefined) continue
+    files.push(value.tls.certificateFile, value.tls.keyFile)
+    await checkListenerTls(value.tls, { ...context, path: [...path, 'tls'] })
+  }
+  for (const { value, path } of named.resources) {
+    const caFile = value.backend?.caFile
+    if (caFile === undefined) continue
+    files.push(caFile)
+    await checkAuthorities(caFile, { ...context, path: [...path, 'backendCaFile'] })
+  }
+  return files
+}
+
+async function checkListenerTls(tls: ListenerTls, context: Context): Promise<void> {
+  const { findings } = context
+  const certificatePath = [...context.path, 'certificateFile']
+  const keyPath = [...context.path, 'keyFile']
+  const certificateText = await readPem(tls.certificateFile, { ...context, path: certificatePath })
+  const keyText = await readPem(tls.keyFile, { ...context, path: keyPath })
+  const certificate =
+    certificateText === undefined
+      ? undefined
+      : readCertificate(certificateText, { ...context, path: certificatePath })
+  const key = keyText === undefined ? undefined : readKey(keyText, { ...context, path: keyPath })
+  if (certificate === undefined || key === undefined) return
+  if (!certificate.checkPrivateKey(key)) {
+    findings.error(keyPath, 'the private key does not belong to the certificate')
+    return
+  }
+  if (attempt(() => createSecureContext({ cert: certificateText, key: keyText })) === undefined) {
+    findings.error(certificatePath, 'the certificate and key cannot be used for TLS')
+  }
+}
+
+async function checkAuthorities(file: string, context: Context): Promise<void> {
+  const pem = await readPem(file, context)
+  if (pem === undefined) return
+  readCertificate(pem, context)
+}
+
+async function readPem(file: string, { path, findings }: Context): Promise<string | undefined> {
+  const read = await readText(file, MiB)
+  if (read.kind === 'text') return read.text
+  findings.error(path, `${quote(file)}: ${read.message}`)
+  return undefined
+}
+
+function readCertificate(pem: string, context: Context): X509Certificate | undefined {
+  const { path, findings, now } = context
+  const certificate = attempt(() => new X509Certificate(pem))
+  if (certificate === undefined) {
+    findings.error(path, 'the file holds no certificate in PEM form')
+    return undefined
+  }
+  if (certificate.validToDate.getTime() < now) {
+    findings.warning(path, `the certificate expired on ${quote(certificate.validTo)}`)
+  } else if (certificate.validFromDate.getTime() > now) {
+    findings.warning(path, `the certificate is not valid before ${quote(certificate.validFrom)}`)
+  }
+  return certificate
+}
+
+function readKey(pem: string, { path, findings }: Context) {
+  const key = attempt(() => createPrivateKey(pem))
+  if (key === undefined) {
+    findings.error(path, 'the file holds no private key in PEM form without a passphrase')
+  }
+  return key
+}
+
+function attempt<T>(create: () => T): T | undefined {
+  try {
+    return create()
+  } catch {
+    // OpenSSL's own words name its source files; the caller's sentence says what to do.
+    return undefined
+  }
+}

@@ -1,0 +1,178 @@
+import type { Findings } from '../documents/findings.ts'
+import type { Placed } from '../documents/placed.ts'
+import type { Path } from '../documents/problem.ts'
+import { quote } from '../perimeter/quote.ts'
+import type { Resource } from '../perimeter/resource.ts'
+import { formatHost } from '../wire/authority.ts'
+import {
+  collide,
+  formatListen,
+  isLocalOnly,
+  isReachedBy,
+  listenHostProblem,
+  maxSocketPathBytes,
+} from './listen-address.ts'
+import { warnOfEveryone } from './read-prefixes.ts'
+import type { InboundListener, ListenAddress, OutboundListener, Settings } from './settings.ts'
+
+/** What the listeners mean, one by one and together (design: who may speak for a member, what counts as private). */
+export function checkListeners(
+  listeners: {
+    readonly inbound: readonly Placed<InboundListener>[]
+    readonly outbound: readonly Placed<OutboundListener>[]
+    readonly health: Settings['health']
+    readonly admin: Settings['admin']
+  },
+  context: { readonly resources: readonly Resource[]; readonly findings: Findings },
+): void {
+  const { findings, resources } = context
+  const { inbound, outbound, health, admin } = listeners
+  for (const listener of inbound) checkInbound(listener, { findings, resources })
+  for (const listener of outbound) checkOutbound(listener, findings)
+  if (inbound.length === 0 && outbound.length === 0) {
+    findings.warning(
+      [],
+      'there is neither an inbound nor an outbound listener: nothing is enforced',
+    )
+  }
+  checkNames([...inbound, ...outbound], findings)
+  checkAddresses(
+    [
+      ...[...inbound, ...outbound].map(({ value, path }) => ({
+        value: value.listen,
+        path: [...path, 'listen'],
+      })),
+      ...(health === undefined ? [] : [{ value: health.listen, path: ['health', 'listen'] }]),
+      ...(admin === undefined ? [] : [{ value: admin, path: ['admin', 'socket'] }]),
+    ],
+    findings,
+  )
+}
+
+function checkInbound(
+  { value, path }: Placed<InboundListener>,
+  context: { readonly resources: readonly Resource[]; readonly findings: Findings },
+): void {
+  const { findings } = context
+  const clientsPath = [...path, 'clients']
+  const hasClients = value.clients.length > 0 || findings.foundWithin(clientsPath)
+  if (value.network === 'private' && !hasClients) {
+    findings.error(
+      [...path, 'network'],
+      '`network: private` requires `clients`: the prefixes from which connections arrive over a private endpoint',
+    )
+  }
+  if (value.network === 'public' && hasClients) {
+    findings.error(
+      clientsPath,
+      '`clients` belongs to `network: private`; on a public listener rules decide',
+      'key',
+    )
+  }
+  warnOfEveryone(value.clients, {
+    path: clientsPath,
+    findings,
+    consequence: 'every caller would count as private and be let in whatever the rules say',
+  })
+  warnOfEveryone(value.trustedProxies, {
+    path: [...path, 'trustedProxies'],
+    findings,
+    consequence: 'anyone may claim any source address, and rules about addresses protect nothing',
+  })
+  const resource = context.resources.find(({ id }) => id.key === value.resource?.key)
+  if (value.resource !== undefined && resource?.backend === undefined) {
+    findings.error(
+      [...path, 'resource'],
+      `the resource ${quote(value.resource.name)} has no \`backend\`: there is nothing to forward to`,
+    )
+  }
+  for (const { backend } of context.resources) {
+    if (backend === undefined || backend.authority.port !== value.listen.port) continue
+    if (!isReachedBy(value.listen, unbracketed(formatHost(backend.authority.host)))) continue
+    findings.error(
+      [...path, 'listen'],
+      `a back end is ${quote(`${backend.scheme}://${formatHost(backend.authority.host)}:${backend.authority.port}`)}, which is this listener: requests would go round in circles`,
+    )
+  }
+}
+
+function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Findings): void {
+  const { clients, listen, resource } = value
+  const clientsPath = [...path, 'clients']
+  if (resource === undefined && !findings.foundWithin([...path, 'resource'])) {
+    findings.warning(
+      path,
+      'the listener names no `resource`: it refuses every request as `unknown-caller`',
+    )
+  }
+  if (resource !== undefined && clients === undefined && !isLocalOnly(listen)) {
+    findings.error(
+      [...path, 'listen'],
+      `whoever connects here speaks for ${quote(resource.name)}; bind loopback or a Unix socket, or name \`clients\``,
+    )
+  }
+  if (clients === undefined) return
+  if (clients.length === 0 && !findings.foundWithin(clientsPath)) {
+    findings.error(clientsPath, '`clients` is empty, so nobody could connect; name prefixes')
+  }
+  if ('socket' in listen) {
+    findings.error(
+      clientsPath,
+      'a Unix socket knows no client addresses; leave `clients` out and guard the socket by its permissions',
+      'key',
+    )
+  }
+  const whom = resource === undefined ? 'connect' : `speak for ${quote(resource.name)}`
+  warnOfEveryone(clients, {
+    path: clientsPath,
+    findings,
+    consequence: `whoever reaches this listener may ${whom}`,
+  })
+}
+
+function checkNames(
+  listeners: readonly Placed<{ readonly name: string }>[],
+  findings: Findings,
+): void {
+  const seen = new Set<string>()
+  for (const { value, path } of listeners) {
+    if (seen.has(value.name)) {
+      findings.error([...path, 'name'], `the listener ${quote(value.name)} is declared twice`)
+    }
+    seen.add(value.name)
+  }
+}
+
+function checkAddresses(listens: readonly Placed<ListenAddress>[], findings: Findings): void {
+  for (const [index, { value, path }] of listens.entries()) {
+    checkAddress(value, { path, findings })
+    const other = listens.slice(0, index).find((earlier) => collide(earlier.value, value))
+    if (other === undefined) continue
+    const { line } = findings.locate(other.path)
+    findings.error(
+      path,
+      `${quote(formatListen(value))} is already taken by the listener of line ${line} (${quote(formatListen(other.value))})`,
+    )
+  }
+}
+
+function checkAddress(
+  listen: ListenAddress,
+  { path, findings }: { readonly path: Path; readonly findings: Findings },
+): void {
+  if ('socket' in listen) {
+    if (Buffer.byteLength(listen.socket) > maxSocketPathBytes) {
+      findings.error(
+        path,
+        `the path of a Unix socket has at most ${maxSocketPathBytes} bytes; write a shorter one`,
+      )
+    }
+    return
+  }
+  const problem = listenHostProblem(listen.host)
+  if (problem !== undefined) findings.error([...path, 'host'], `${quote(listen.host)} ${problem}`)
+}
+
+function unbracketed(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host
+}
