@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net'
+import { parseAddress } from '../wire/address.ts'
+import type { Peer } from './exchange.ts'
+
+/** A client's connection to the proxy. */
+export interface ClientConnection {
+  readonly socket: Socket
+  readonly peer: Peer
+  readonly openedAt: number
+  /** Requests on it that have not been answered in full. */
+  unanswered: number
+  /** It has been refused as a whole: whatever it asks for is ignored. */
+  isRefused: boolean
+}
+
+/** The open connections of one listener. What is not in it is gone. */
+export class ClientConnections {
+  readonly #bySocket = new Map<unknown, ClientConnection>()
+
+  #admitted = 0
+  #empty: PromiseWithResolvers<void> | undefined
+
+  /** Those that have not been refused. */
+  get admitted(): number {
+    return this.#admitted
+  }
+
+  /** Files the connection until its socket closes. */
+  add(socket: Socket, options: { isRefused: boolean; openedAt: number }): ClientConnection {
+    const { isRefused, openedAt } = options
+    const peer: Peer = {
+      address: parseAddress(socket.remoteAddress ?? ''),
+      port: socket.remotePort,
+    }
+    const connection: ClientConnection = { socket, peer, openedAt, isRefused, unanswered: 0 }
+    this.#bySocket.set(socket, connection)
+    if (!isRefused) this.#admitted++
+    socket.once('close', () => {
+      this.#bySocket.delete(socket)
+      if (!isRefused) this.#admitted--
+      if (this.#bySocket.size === 0) this.#empty?.resolve()
+    })
+    return connection
+  }
+
+  get(socket: unknown): ClientConnection | undefined {
+    return this.#bySocket.get(socket)
+  }
+
+  /** Resolves once there is none. */
+  async whenEmpty(): Promise<void> {
+    if (this.#bySocket.size === 0) return
+    this.#empty ??= Promise.withResolvers<void>()
+    await this.#empty.promise
+  }
+
+  destroyAll(): void {
+    for (const { socket } of this.#bySocket.values()) socket.destroy()
+  }
+}

@@ -1,0 +1,210 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { CloseReason } from '../reasons.ts'
+import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
+import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
+import { readConnectTarget } from '../wire/request-head.ts'
+import { answerSocket } from './answer.ts'
+import { type Departure, watchDeparture } from './departure.ts'
+import { Exchange, type Peer } from './exchange.ts'
+import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
+import { type Reached, reach } from './reach.ts'
+import { describeRefusal } from './refusal-words.ts'
+import { refuse, type Refusing } from './refusing.ts'
+import { type Asked, decide } from './verdict.ts'
+
+/** What is inside a tunnel is not looked at. */
+const protocol = 'TCP'
+
+/**
+ * One CONNECT (RFC 9110 9.3.6), from its head to the end of its tunnel:
+ *
+ *   head ─ decide ─ slot ─ reach ─ register ─ 200 ─ tunnel
+ *
+ * Nothing that the client sends after the head is read before the 200, and on a refusal never.
+ */
+export class ConnectRequest implements UnderWay {
+  readonly #context: ProxyContext
+  readonly #request: IncomingMessage
+  readonly #client: Duplex
+  readonly #head: Buffer
+  readonly #exchange: Exchange
+  readonly #departure: Departure
+  readonly #aborted = new AbortController()
+  #asked: Asked | undefined
+  #slotOf: string | undefined
+  #tunnel: Tunnel | undefined
+  #over = false
+
+  /** Owns the socket from here on. `head` is what followed the head in the same read. */
+  constructor(
+    context: ProxyContext,
+    arrival: { request: IncomingMessage; client: Duplex; head: Buffer; peer: Peer },
+  ) {
+    const { request, client, head, peer } = arrival
+    this.#context = context
+    this.#request = request
+    this.#client = client
+    this.#head = head
+    this.#exchange = new Exchange(context.ports, {
+      listener: context.listener,
+      peer: peer.address,
+      peerPort: peer.port,
+      operationName: 'CONNECT',
+    })
+    this.#departure = watchDeparture(client, {
+      sentEarly: head.length > 0,
+      onGone: () => this.#aborted.abort(),
+    })
+    context.underWay.add(this)
+  }
+
+  /** Never rejects. */
+  async serve(): Promise<void> {
+    try {
+      await this.#serve()
+    } catch (error) {
+      this.#context.ports.log.error({ err: error }, 'a CONNECT could not be served')
+      if (this.#tunnel === undefined) this.#answerFault()
+      else this.end('internal-error')
+    }
+  }
+
+  end(reason: CloseReason): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.end(reason)
+      return
+    }
+    const said = reason === 'policy-revoked' ? reason : 'limit'
+    this.#answer(this.#describe(said), reason)
+  }
+
+  async #serve(): Promise<void> {
+    const { ports, slots, dialPeer } = this.#context
+    const inForce = ports.currentInForce()
+    const reading = readConnectTarget({
+      method: 'CONNECT',
+      target: this.#request.url ?? '',
+      httpVersion: this.#request.httpVersion,
+      rawHeaders: this.#request.rawHeaders,
+      defaultPort: 0,
+      headerCount: headerCountOf(inForce?.settings),
+    })
+    if (reading.kind === 'bad-request') {
+      const { detail } = reading
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), detail })
+      return
+    }
+    const asked = this.#exchange.asked(reading.authority)
+    this.#asked = asked
+    const verdict = decide(asked, inForce)
+    if (verdict.kind === 'denied') {
+      this.#refuse(verdict)
+      return
+    }
+    const resource = verdict.resource.id.key
+    if (!slots.take(resource, verdict.inForce.settings.limits.tunnelsPerResource)) {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: 'tunnels of the resource' })
+      return
+    }
+    this.#slotOf = resource
+    const { signal } = this.#aborted
+    const reached = await reach({
+      exchange: this.#exchange,
+      asked,
+      admitted: verdict,
+      ports,
+      dialPeer,
+      protocol,
+      signal,
+    })
+    this.#goOn(reached, asked)
+  }
+
+  #goOn(reached: Reached, asked: Asked): void {
+    if (this.#over) {
+      if (reached.kind === 'reached') reached.upstream.stream.destroy()
+      return
+    }
+    switch (reached.kind) {
+      case 'denied':
+        this.#refuse(reached)
+        return
+      case 'failed':
+        this.#answer(this.#describe(reached.reason), reached.reason)
+        return
+      case 'gone':
+        this.#close('client-closed')
+        return
+      case 'reached':
+        this.#open(reached, asked)
+    }
+  }
+
+  #open(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): void {
+    const { admitted, address, upstream } = reached
+    const revoke = (): void => this.end('policy-revoked')
+    if (!this.#exchange.open(asked, { admitted, address, revoke })) {
+      upstream.stream.destroy()
+      this.#answer(this.#describe('policy-revoked'), 'policy-revoked')
+      return
+    }
+    const { tunnelIdleMs, tunnelLifetimeMs } = admitted.inForce.settings.timeouts
+    this.#departure.stop()
+    this.#exchange.becomeTunnel()
+    this.#client.write(
+      `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${this.#exchange.correlationId}\r\n\r\n`,
+    )
+    this.#tunnel = openTunnel({
+      client: this.#client,
+      upstream: upstream.stream,
+      clientHead: this.#head,
+      upstreamHead: Buffer.alloc(0),
+      idleMs: tunnelIdleMs,
+      lifetimeMs: tunnelLifetimeMs,
+      onClose: ({ bytesIn, bytesOut, closeReason }) => {
+        this.#exchange.bytesIn = bytesIn
+        this.#exchange.bytesOut = bytesOut
+        this.#finish(closeReason)
+      },
+    })
+  }
+
+  #refuse(refusing: Omit<Refusing, 'asked' | 'protocol' | 'html'>): void {
+    const asked = this.#asked
+    this.#answer(refuse(this.#exchange, { ...refusing, asked, protocol, html: false }), 'complete')
+  }
+
+  #answerFault(): void {
+    if (this.#exchange.recorded) this.#answer(this.#describe('internal-error'), 'internal-error')
+    else this.#refuse({ decision: this.#exchange.deny('internal-error') })
+  }
+
+  #describe(reason: RefusalReason): Refusal {
+    const { correlationId } = this.#exchange
+    return describeRefusal({ reason, correlationId, destination: this.#asked?.destination })
+  }
+
+  #answer(refusal: Refusal, closeReason: CloseReason): void {
+    if (this.#over) return
+    this.#departure.stop()
+    answerSocket(this.#client, refusal)
+    this.#finish(closeReason, refusal.status ?? statusOf(refusal.reason))
+  }
+
+  #close(closeReason: CloseReason): void {
+    if (this.#over) return
+    this.#departure.stop()
+    this.#client.destroy()
+    this.#finish(closeReason)
+  }
+
+  #finish(closeReason: CloseReason, status?: number): void {
+    if (this.#over) return
+    this.#over = true
+    this.#aborted.abort()
+    if (this.#slotOf !== undefined) this.#context.slots.release(this.#slotOf)
+    this.#exchange.close(closeReason, status)
+    this.#context.underWay.delete(this)
+  }
+}

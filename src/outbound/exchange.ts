@@ -1,0 +1,199 @@
+import type { AccessRecord, RecordDestination, RecordSource } from '../audit/record.ts'
+import type { ExchangeKind } from '../audit/meter.ts'
+import type { Decision } from '../policy/decision.ts'
+import type { CloseReason } from '../reasons.ts'
+import type { OpenEntry } from '../transport/connections.ts'
+import type { IpAddress } from '../wire/address.ts'
+import type { Authority } from '../wire/authority.ts'
+import type { OutboundPorts } from './ports.ts'
+import { type Admitted, type Asked, denied, speakerFor, stillStands } from './verdict.ts'
+
+/** The other end of a client's connection, read when it was accepted: a socket that is gone has forgotten it. */
+export interface Peer {
+  /** Undefined on a Unix socket. */
+  readonly address: IpAddress | undefined
+  readonly port: number | undefined
+}
+
+/** Where a request came from and what it calls itself. */
+export interface Origin {
+  readonly listener: string
+  readonly peer: IpAddress | undefined
+  readonly peerPort: number | undefined
+  /** The method. */
+  readonly operationName: string
+}
+
+/**
+ * One request from its head to its last byte: writes its one record of the final effect, registers it as open, meters
+ * it, and writes its end line. Each of these at most once.
+ */
+export class Exchange {
+  readonly correlationId: string
+  readonly origin: Origin
+  /** Bytes of content from the client and to it; whoever moves them counts them. */
+  bytesIn = 0
+  bytesOut = 0
+  /** Fields of the client that were removed because nobody believes them. */
+  removedHeaders: readonly string[] = []
+  readonly #ports: OutboundPorts
+  readonly #startedAt: number
+  #kind: ExchangeKind
+  #record: AccessRecord | undefined
+  #entry: OpenEntry | undefined
+  #closed = false
+
+  constructor(ports: OutboundPorts, origin: Origin) {
+    this.#ports = ports
+    this.origin = origin
+    this.correlationId = ports.newCorrelationId()
+    this.#startedAt = ports.monotonicNow()
+    this.#kind = 'request'
+    ports.meter.opened('request', 'Outbound')
+  }
+
+  asked(destination: Authority): Asked {
+    const { listener, peer } = this.origin
+    return { listener, peer, destination }
+  }
+
+  /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
+  deny(reason: 'bad-request' | 'limit' | 'internal-error'): Decision {
+    const inForce = this.#ports.currentInForce()
+    const resource = inForce === undefined ? undefined : speakerFor(inForce, this.origin)
+    return denied(reason, resource, inForce?.version ?? '').decision
+  }
+
+  /** Writes the one record of the final effect. Later calls do nothing: what fails after it is an end line. */
+  record(
+    decision: Decision,
+    more: { destination?: RecordDestination; detail?: string | undefined } = {},
+  ): void {
+    if (this.#record !== undefined) return
+    this.#record = {
+      time: this.#ports.now(),
+      correlationId: this.correlationId,
+      decision,
+      operationName: this.origin.operationName,
+      serviceFqdn: undefined,
+      source: this.#source(decision),
+      destination: more.destination,
+      removedHeaders: this.removedHeaders,
+      detail: more.detail,
+      end: undefined,
+    }
+    this.#ports.accessLog.accept(this.#record)
+  }
+
+  get recorded(): boolean {
+    return this.#record !== undefined
+  }
+
+  /**
+   * Registers it as open with its original facts, before the first byte moves. False: no longer allowed, and the caller
+   * must end it.
+   */
+  open(
+    asked: Asked,
+    more: { admitted: Admitted; address: IpAddress | undefined; revoke: () => void },
+  ): boolean {
+    const { admitted, address, revoke } = more
+    const entry: OpenEntry = {
+      version: admitted.inForce.version,
+      judge: () => {
+        try {
+          return stillStands({ asked, admitted, address }, this.#ports.currentInForce())
+        } catch (error) {
+          this.#ports.log.error({ err: error }, 'an open exchange could not be judged')
+          return false
+        }
+      },
+      revoke,
+    }
+    // A second attempt has another address.
+    if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
+    this.#entry = undefined
+    if (!this.#ports.openConnections.register(entry)) return false
+    this.#entry = entry
+    return true
+  }
+
+  /** From here on it is a tunnel to the meter. */
+  becomeTunnel(): void {
+    if (this.#kind === 'tunnel') return
+    this.#meterEnd(undefined)
+    this.#kind = 'tunnel'
+    this.#ports.meter.opened('tunnel', 'Outbound')
+  }
+
+  /**
+   * Its end: off the registry, to the meter, and an end line where one is due: always for tunnels and for whatever was
+   * allowed and did not complete, else for what lasted.
+   */
+  close(closeReason: CloseReason, status?: number): void {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
+    this.#meterEnd(status)
+    const record = this.#record
+    if (record === undefined || record.decision.effect === 'deny') return
+    const { durationMs } = this
+    if (this.#kind !== 'tunnel' && closeReason === 'complete' && !this.#lasted(durationMs)) return
+    const { bytesIn, bytesOut } = this
+    this.#ports.accessLog.accept({
+      ...record,
+      time: this.#ports.now(),
+      end: { bytesIn, bytesOut, durationMs, closeReason },
+    })
+  }
+
+  get durationMs(): number {
+    return this.#ports.monotonicNow() - this.#startedAt
+  }
+
+  #lasted(durationMs: number): boolean {
+    const settings = this.#ports.currentInForce()?.settings
+    return settings === undefined || durationMs >= settings.audit.endLineAfterMs
+  }
+
+  #meterEnd(status: number | undefined): void {
+    this.#ports.meter.ended({
+      kind: this.#kind,
+      direction: 'Outbound',
+      resource: this.#record?.decision.resource?.id.key,
+      status,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+      durationMs: this.durationMs,
+    })
+  }
+
+  #source({ resource }: Decision): RecordSource {
+    const { peer, peerPort } = this.origin
+    const guid = resource?.association?.perimeter.guid
+    return {
+      ipAddress: peer?.text,
+      port: peerPort,
+      protocol: 'HTTP:TCP',
+      resourceId: resource?.id,
+      perimeterGuids: guid === undefined ? [] : [guid],
+      subscriptions: resource === undefined ? [] : [resource.id.subscriptionId],
+    }
+  }
+}
+
+/** The destination of a record. `address` is the one that is dialled first, or that the guard refused. */
+export function describeDestination(
+  asked: Asked,
+  more: { protocol: string; admitted?: Admitted; address?: IpAddress | undefined },
+): RecordDestination {
+  const { host, port } = asked.destination
+  const route = more.admitted?.route
+  return {
+    resourceId: route === undefined || route.kind === 'outside' ? undefined : route.member.id,
+    fullyQualifiedDomainName: host.kind === 'name' ? host.name : undefined,
+    ipAddress: more.address?.text ?? (host.kind === 'address' ? host.text : undefined),
+    port,
+    protocol: more.protocol,
+  }
+}

@@ -1,0 +1,259 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { PerimeterError } from '../errors.ts'
+import { createDialAuthority } from '../transport/dial-authority.ts'
+import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
+import { KiB, seconds } from '../units.ts'
+import { answerSocket } from './answer.ts'
+import { type ClientConnection, ClientConnections } from './client-connections.ts'
+import { ConnectRequest } from './connect-request.ts'
+import { ConnectionPool } from './connection-pool.ts'
+import { Exchange } from './exchange.ts'
+import { ForwardRequest } from './forward-request.ts'
+import type { OutboundPorts } from './ports.ts'
+import type { ProxyContext } from './proxy-context.ts'
+import { refuse, type Refusing } from './refusing.ts'
+import { TunnelSlots } from './tunnel-slots.ts'
+
+/** The forward proxy of one outbound listener. */
+export interface OutboundProxy {
+  readonly name: string
+  /** Starts it where settings say; gives the address that it got. Throws `PerimeterError` RF_LISTEN. */
+  listen(): Promise<TcpEndpoint | UnixEndpoint>
+  /** No new connections; what is under way goes on. */
+  stopAccepting(): void
+  /** Requests and tunnels under way. */
+  readonly open: number
+  /** To be called after each swap of what is in force: idle connections that an older one vetted are closed. */
+  policyChanged(): void
+  /** Ends everything; resolves when nothing is left. */
+  close(): Promise<void>
+}
+
+/** How long an answer may take to reach a client when everything ends. */
+const closeGraceMs = 500
+
+/** How often connections are looked at that do not finish their head; never rarer than a quarter of what they have. */
+const headCheckMs = seconds(1)
+
+/** Before a policy is loaded. */
+const withoutSettings = { headerBytes: 16 * KiB, headerMs: seconds(10), keepAliveMs: seconds(60) }
+
+/**
+ * Makes the proxy; it does not listen yet. Its settings are looked up by name for each request, so `clients` and
+ * `resource` follow a reload; header size and the times between requests are those in force now.
+ */
+export function createOutboundProxy(listener: string, ports: OutboundPorts): OutboundProxy {
+  const context: ProxyContext = {
+    listener,
+    ports,
+    dialPeer: createDialAuthority(ports.dial),
+    slots: new TunnelSlots(),
+    pool: new ConnectionPool(),
+    underWay: new Set(),
+    isStopping: false,
+  }
+  const connections = new ClientConnections()
+  const server = createHttpServer(ports)
+
+  server.on('connection', (socket: Socket) => {
+    socket.on('error', ignore)
+    accept(context, { connections, socket })
+  })
+  server.on('request', (request, response) => {
+    forward({ request, response, expectsContinue: false })
+  })
+  server.on('checkContinue', (request, response) => {
+    forward({ request, response, expectsContinue: true })
+  })
+  // Other expectations may be ignored (RFC 9110 10.1.1); Expect is never sent on.
+  server.on('checkExpectation', (request, response) => {
+    forward({ request, response, expectsContinue: false })
+  })
+  server.on('connect', (request, client, head) => {
+    const connection = connections.get(client)
+    client.on('error', ignore)
+    if (connection === undefined || connection.isRefused) return
+    // The answers before it are still on their way: whatever we said now would be taken for one of them.
+    if (connection.unanswered > 0) {
+      client.destroy()
+      return
+    }
+    const { peer } = connection
+    void new ConnectRequest(context, { request, client, head, peer }).serve()
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    refuseBroken(context, { connection: connections.get(socket), code: error.code })
+  })
+
+  function forward(arrival: {
+    request: IncomingMessage
+    response: ServerResponse
+    expectsContinue: boolean
+  }): void {
+    const connection = connections.get(arrival.request.socket)
+    if (connection === undefined || connection.isRefused) return
+    connection.unanswered++
+    arrival.response.once('close', () => {
+      connection.unanswered--
+      if (context.isStopping) server.closeIdleConnections()
+    })
+    const { peer } = connection
+    void new ForwardRequest(context, { ...arrival, peer }).serve()
+  }
+
+  return {
+    name: listener,
+
+    async listen() {
+      const settings = ports.currentInForce()?.settings
+      const found = settings?.outbound.find(({ name }) => name === listener)
+      if (found === undefined) {
+        throw new PerimeterError('RF_LISTEN', `there is no outbound listener \`${listener}\``)
+      }
+      return listen(server, found.listen, {
+        onFault: (error) => ports.log.error({ err: error, listener }, 'a listener has failed'),
+      })
+    },
+
+    stopAccepting() {
+      context.isStopping = true
+      if (server.listening) server.close()
+    },
+
+    get open() {
+      return context.underWay.size
+    },
+
+    policyChanged() {
+      context.pool.retireAllBut(ports.currentInForce()?.version)
+    },
+
+    async close() {
+      context.isStopping = true
+      context.pool.close()
+      const closed = Promise.withResolvers<void>()
+      if (server.listening) server.close(() => closed.resolve())
+      else closed.resolve()
+      for (const one of context.underWay) one.end('drain-timeout')
+      server.closeIdleConnections()
+      const timer = setTimeout(() => connections.destroyAll(), closeGraceMs)
+      await closed.promise
+      await connections.whenEmpty()
+      clearTimeout(timer)
+    },
+  }
+}
+
+function createHttpServer(ports: OutboundPorts): Server {
+  const settings = ports.currentInForce()?.settings
+  const { headerBytes } = settings?.limits ?? withoutSettings
+  const { headerMs, keepAliveMs } = settings?.timeouts ?? withoutSettings
+  const server = createServer({
+    maxHeaderSize: headerBytes,
+    headersTimeout: headerMs,
+    keepAliveTimeout: keepAliveMs,
+    connectionsCheckingInterval: Math.min(headCheckMs, Math.ceil(headerMs / 4)),
+    // It would limit a whole upload; a body that stalls has a time-out of its own.
+    requestTimeout: 0,
+    // Ours to judge and to log.
+    requireHostHeader: false,
+    shouldUpgradeCallback: () => false,
+  })
+  // Counted by us: beyond its own number Node drops fields silently.
+  server.maxHeadersCount = 0
+  return server
+}
+
+function accept(
+  context: ProxyContext,
+  { connections, socket }: { connections: ClientConnections; socket: Socket },
+): void {
+  const { ports } = context
+  const limit = ports.currentInForce()?.settings.limits.connections
+  const isRefused = limit !== undefined && connections.admitted >= limit
+  const openedAt = ports.monotonicNow()
+  const connection = connections.add(socket, { isRefused, openedAt })
+  ports.meter.opened('connection', 'Outbound')
+  socket.once('close', () => {
+    ports.meter.ended({
+      kind: 'connection',
+      direction: 'Outbound',
+      resource: undefined,
+      status: undefined,
+      bytesIn: socket.bytesRead,
+      bytesOut: socket.bytesWritten,
+      durationMs: ports.monotonicNow() - openedAt,
+    })
+  })
+  if (isRefused) refuseUnread(context, connection, { reason: 'limit', detail: 'connections' })
+}
+
+/** Bytes that are no request, or not in time. */
+function refuseBroken(
+  context: ProxyContext,
+  broken: { connection: ClientConnection | undefined; code: string | undefined },
+): void {
+  const { connection, code } = broken
+  if (connection === undefined || connection.isRefused) return
+  const { socket, unanswered } = connection
+  // Gone, or in the middle of an answer: more bytes would be taken for a part of it.
+  if (unanswered > 0 || !socket.writable || code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  connection.isRefused = true
+  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  // A connection on which nothing was ever asked: there is nothing to log.
+  if (isLate && socket.bytesRead === 0) {
+    socket.destroy()
+    return
+  }
+  refuseUnread(context, connection, {
+    reason: 'bad-request',
+    ...(brokenBy.get(code ?? '') ?? { detail: 'not a valid HTTP request' }),
+  })
+}
+
+const brokenBy: ReadonlyMap<string, { status: number; detail: string; message: string }> = new Map([
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    {
+      status: 408,
+      detail: 'the request head did not arrive in time',
+      message: 'the head of the request did not arrive in time',
+    },
+  ],
+  [
+    'HPE_HEADER_OVERFLOW',
+    {
+      status: 431,
+      detail: 'the request head is too large',
+      message: 'the head of the request is larger than this proxy allows',
+    },
+  ],
+])
+
+/** Refuses a connection whose request has not been read. */
+function refuseUnread(
+  context: ProxyContext,
+  connection: ClientConnection,
+  refusing: Pick<Refusing, 'detail' | 'message' | 'status'> & { reason: 'limit' | 'bad-request' },
+): void {
+  const { reason, ...more } = refusing
+  const { peer, socket } = connection
+  const exchange = new Exchange(context.ports, {
+    listener: context.listener,
+    peer: peer.address,
+    peerPort: peer.port,
+    operationName: '',
+  })
+  const decision = exchange.deny(reason)
+  const refusal = refuse(exchange, { ...more, decision, protocol: 'HTTP:TCP', html: false })
+  exchange.close('complete', refusal.status)
+  answerSocket(socket, refusal)
+}
+
+function ignore(): void {
+  // Every end of a socket is seen by its 'close'.
+}

@@ -1,0 +1,36 @@
+import type { CloseReason } from '../reasons.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { DialAuthority } from '../transport/dial-authority.ts'
+import { seconds } from '../units.ts'
+import type { ConnectionPool } from './connection-pool.ts'
+import type { OutboundPorts } from './ports.ts'
+import type { TunnelSlots } from './tunnel-slots.ts'
+
+/** What the requests of one listener share. */
+export interface ProxyContext {
+  readonly listener: string
+  readonly ports: OutboundPorts
+  readonly dialPeer: DialAuthority
+  readonly slots: TunnelSlots
+  readonly pool: ConnectionPool
+  /** Everything under way, from its head on. */
+  readonly underWay: Set<UnderWay>
+  /** No connection is kept for another request. */
+  isStopping: boolean
+}
+
+export interface UnderWay {
+  /** Ends it at once. A second call does nothing. */
+  end(reason: CloseReason): void
+}
+
+/** Without a policy everything is denied, but it still has to be read. */
+const withoutSettings = { headerCount: 100, bodyIdleMs: seconds(60) }
+
+export function headerCountOf(settings: Settings | undefined): number {
+  return settings?.limits.headerCount ?? withoutSettings.headerCount
+}
+
+export function bodyIdleMsOf(settings: Settings | undefined): number {
+  return settings?.timeouts.bodyIdleMs ?? withoutSettings.bodyIdleMs
+}

@@ -1,0 +1,178 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { FailureReason } from '../reasons.ts'
+import type { Dialled } from '../transport/dial.ts'
+import type { DialAuthority } from '../transport/dial-authority.ts'
+import type { IpAddress } from '../wire/address.ts'
+import { findCandidates, vet } from './candidates.ts'
+import { describeDestination, type Exchange } from './exchange.ts'
+import type { OutboundPorts } from './ports.ts'
+import { type Admitted, type Asked, decide, denied, type Denied, type Route } from './verdict.ts'
+
+/**
+ * From an admitted request to a stream that leads to its destination:
+ *
+ *   fronted ────────────────────────────────────────────────▶ record ─▶ deliver
+ *   peer ───────────────────────────────────────────────────▶ record ─▶ dial its endpoint
+ *   outside ─▶ literal, fixed answer or DNS ─▶ guard ───────▶ record ─▶ dial what is vetted
+ *                                               └─ nothing left: denied
+ *
+ * The policy may change while a name is resolved: the request is decided again before it goes on. What changes during
+ * the dial is caught when the caller registers what it got.
+ */
+
+export type Upstream =
+  | { readonly kind: 'delivered'; readonly stream: Duplex }
+  | { readonly kind: 'dialled'; readonly stream: Socket }
+
+export type Reached =
+  /** The caller owns the stream. It is not registered yet. */
+  | {
+      readonly kind: 'reached'
+      readonly upstream: Upstream
+      readonly admitted: Admitted
+      readonly address: IpAddress | undefined
+    }
+  | Refused
+  /** Recorded as allowed. */
+  | { readonly kind: 'failed'; readonly reason: FailureReason }
+  /** The client went away. Recorded as allowed. */
+  | { readonly kind: 'gone' }
+
+/** Denied after all. Not recorded yet. */
+export interface Refused extends Denied {
+  readonly address?: IpAddress
+  readonly detail?: string
+}
+
+export interface ReachOptions {
+  readonly exchange: Exchange
+  readonly asked: Asked
+  readonly admitted: Admitted
+  readonly ports: OutboundPorts
+  /** For the endpoints of peers. */
+  readonly dialPeer: DialAuthority
+  readonly protocol: string
+  /** Aborted when the client goes away. */
+  readonly signal: AbortSignal
+}
+
+/** Never dials what has not been decided and vetted by what was in force at that moment. */
+export async function reach(options: ReachOptions): Promise<Reached> {
+  const { admitted } = options
+  switch (admitted.route.kind) {
+    case 'fronted':
+      return deliverTo(admitted.route, options)
+    case 'peer':
+      return dialPeer(admitted.route, options)
+    case 'outside':
+      return dialOutside(options)
+  }
+}
+
+function deliverTo(route: Extract<Route, { kind: 'fronted' }>, options: ReachOptions): Reached {
+  const { exchange, asked, admitted, ports, signal } = options
+  allow(options)
+  if (signal.aborted) return { kind: 'gone' }
+  const { peer, peerPort } = exchange.origin
+  const stream = ports.deliver(route.member.id, {
+    source: admitted.resource.id,
+    name: route.name,
+    port: asked.destination.port,
+    correlationId: exchange.correlationId,
+    peer,
+    peerPort,
+  })
+  // No inbound listener has that port: to the client it is a closed one.
+  if (stream === undefined) return { kind: 'failed', reason: 'connect-refused' }
+  stream.on('error', ignore)
+  return {
+    kind: 'reached',
+    upstream: { kind: 'delivered', stream },
+    admitted,
+    address: undefined,
+  }
+}
+
+async function dialPeer(
+  route: Extract<Route, { kind: 'peer' }>,
+  options: ReachOptions,
+): Promise<Reached> {
+  const { admitted, signal } = options
+  allow(options)
+  if (signal.aborted) return { kind: 'gone' }
+  const timeoutMs = admitted.inForce.settings.timeouts.connectMs
+  return settle(await options.dialPeer({ authority: route.endpoint, timeoutMs, signal }), options)
+}
+
+async function dialOutside(options: ReachOptions): Promise<Reached> {
+  const { asked, admitted, ports, signal } = options
+  const { inForce } = admitted
+  const { resolver } = ports
+  const { host, port } = asked.destination
+  const resolution = await unlessGone(signal, findCandidates(host, { inForce, resolver }))
+  const current = ports.currentInForce()
+  if (current?.version !== inForce.version) {
+    const again = decide(asked, current)
+    if (again.kind === 'denied') return again
+    if (again.route.kind !== 'outside') return reach({ ...options, admitted: again })
+    return dialVetted({ ...options, admitted: again }, { resolution, port })
+  }
+  return dialVetted(options, { resolution, port })
+}
+
+async function dialVetted(
+  options: ReachOptions,
+  found: { resolution: Awaited<ReturnType<typeof findCandidates>> | undefined; port: number },
+): Promise<Reached> {
+  const { asked, admitted, ports, signal } = options
+  const { resolution, port } = found
+  if (resolution?.kind !== 'resolved') {
+    allow(options)
+    return resolution ?? { kind: 'gone' }
+  }
+  const { addresses, refused } = vet(resolution.addresses, asked, admitted.inForce)
+  if (addresses.length === 0) {
+    const denial = denied('address-not-public', admitted.resource, admitted.inForce.version)
+    return { ...denial, ...refused }
+  }
+  allow(options, addresses[0])
+  if (signal.aborted) return { kind: 'gone' }
+  const timeoutMs = admitted.inForce.settings.timeouts.connectMs
+  return settle(await ports.dial({ addresses, port, timeoutMs, signal }), options)
+}
+
+/** What became of a dial, for a client that may have gone meanwhile. */
+function settle(dialled: Dialled, { admitted, signal }: ReachOptions): Reached {
+  if (dialled.kind === 'failed') return signal.aborted ? { kind: 'gone' } : dialled
+  const { socket, address } = dialled
+  socket.on('error', ignore)
+  if (signal.aborted) {
+    socket.destroy()
+    return { kind: 'gone' }
+  }
+  return { kind: 'reached', upstream: { kind: 'dialled', stream: socket }, admitted, address }
+}
+
+function allow(options: ReachOptions, address?: IpAddress): void {
+  const { exchange, asked, admitted, protocol } = options
+  const destination = describeDestination(asked, { protocol, admitted, address })
+  exchange.record(admitted.decision, { destination })
+}
+
+/** Undefined as soon as the client is gone; the work itself ends at its own deadline. */
+async function unlessGone<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  if (signal.aborted) return undefined
+  const { promise: gone, resolve } = Promise.withResolvers<undefined>()
+  const leave = (): void => resolve(undefined)
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([gone, work])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+function ignore(): void {
+  // Whoever uses the stream hears of it through its end.
+}

@@ -1,0 +1,83 @@
+import type { Decision } from '../policy/decision.ts'
+import { type Authority, formatAuthority } from '../wire/authority.ts'
+import { headerValues, type RawHeaders } from '../wire/headers.ts'
+import type { Refusal, RefusalHint, RefusalReason } from '../wire/refusal.ts'
+
+/** What our own workload is told about a refusal: enough to write the rule that lifts it. */
+
+/** A refusal of the forward proxy. `decision` only where a policy decided. */
+export function describeRefusal(facts: {
+  readonly reason: RefusalReason
+  readonly correlationId: string
+  readonly destination?: Authority | undefined
+  readonly decision?: Decision
+  readonly html?: boolean
+  readonly message?: string | undefined
+  readonly status?: number
+}): Refusal {
+  const { reason, correlationId, destination, decision, status } = facts
+  const message = facts.message ?? messageFor(reason, destination)
+  return {
+    reason,
+    correlationId,
+    html: facts.html ?? false,
+    ...(message === undefined ? {} : { message }),
+    ...(status === undefined ? {} : { status }),
+    ...(destination === undefined ? {} : { hint: hintFor(destination, decision) }),
+  }
+}
+
+/** Whether whoever asks is a person with a browser: those name HTML first. */
+export function prefersPage(rawHeaders: RawHeaders): boolean {
+  return /^[\t ]*text\/html\b/i.test(headerValues(rawHeaders, 'accept')[0] ?? '')
+}
+
+function hintFor(destination: Authority, decision: Decision | undefined): RefusalHint {
+  const profile = decision?.resource?.association?.profile.name
+  const rule = decision === undefined ? undefined : ruleFor(destination, decision)
+  return {
+    destination: formatAuthority(destination),
+    ...(profile === undefined ? {} : { profile }),
+    ...(rule === undefined ? {} : { rule }),
+  }
+}
+
+/** Only where a rule is what is missing: no rule matches a literal, and none opens a port or the guard. */
+function ruleFor({ host }: Authority, { reason, resource }: Decision): string | undefined {
+  if (reason !== 'no-matching-rule' || resource?.association === undefined) return undefined
+  if (host.kind !== 'name') return undefined
+  const name = host.name.replaceAll(/[^a-z0-9]+/g, '-').slice(0, maxRuleNameLength)
+  return `{ name: ${name}, direction: Outbound, fullyQualifiedDomainNames: [${host.name}] }`
+}
+
+/** Well below NSP's 80, so that the name stays one after somebody has added to it. */
+const maxRuleNameLength = 60
+
+function messageFor(reason: RefusalReason, destination: Authority | undefined): string | undefined {
+  if (reason === 'port-not-allowed') {
+    return 'an access rule names this destination, but its port is not one of egress.ports'
+  }
+  if (reason === 'no-matching-rule') {
+    return destination?.host.kind === 'address'
+      ? 'no access rule can name an address; ask for the destination by its name'
+      : 'no outbound access rule of the profile names this destination'
+  }
+  if (reason === 'address-not-public') {
+    return 'the destination has no public address, and egress.privateAddresses grants it no other'
+  }
+  return undefined
+}
+
+/** What somebody is told who takes the proxy for a web server, or asks it for what only a tunnel can carry. */
+export function sentenceForTarget(target: string): string | undefined {
+  if (target.startsWith('/') || target === '*') {
+    return 'this is a forward proxy, not a web server; set it as HTTP_PROXY and HTTPS_PROXY, or as the proxy of your client'
+  }
+  if (/^https:/i.test(target)) {
+    return 'a forward proxy carries https through CONNECT only; set it as the https proxy of your client'
+  }
+  if (/^[a-z][a-z0-9+.-]*:/i.test(target) && !/^http:/i.test(target)) {
+    return 'this forward proxy carries http, and anything else through CONNECT'
+  }
+  return undefined
+}

@@ -1,0 +1,41 @@
+import type { Decision } from '../policy/decision.ts'
+import type { IpAddress } from '../wire/address.ts'
+import type { Refusal } from '../wire/refusal.ts'
+import { describeDestination, type Exchange } from './exchange.ts'
+import { describeRefusal } from './refusal-words.ts'
+import type { Asked } from './verdict.ts'
+
+export interface Refusing {
+  readonly decision: Decision
+  /** Undefined where no destination could be read. */
+  readonly asked?: Asked | undefined
+  readonly protocol: string
+  /** The address that the guard refused. */
+  readonly address?: IpAddress | undefined
+  /** For the log, never a client's bytes. */
+  readonly detail?: string | undefined
+  /** For the client, instead of the reason's own sentence. */
+  readonly message?: string | undefined
+  readonly status?: number
+  readonly html: boolean
+}
+
+/** Records a denial as the final effect and words it for the client. */
+export function refuse(exchange: Exchange, refusing: Refusing): Refusal {
+  const { decision, asked, protocol, address, detail, message, status, html } = refusing
+  exchange.record(decision, {
+    detail,
+    ...(asked === undefined
+      ? {}
+      : { destination: describeDestination(asked, { protocol, address }) }),
+  })
+  return describeRefusal({
+    reason: decision.reason,
+    correlationId: exchange.correlationId,
+    destination: asked?.destination,
+    decision,
+    html,
+    message,
+    ...(status === undefined ? {} : { status }),
+  })
+}

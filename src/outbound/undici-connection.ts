@@ -1,0 +1,196 @@
+import type { Socket } from 'node:net'
+import type * as Undici from 'undici'
+import type { RawHeaders } from '../wire/headers.ts'
+import { seconds } from '../units.ts'
+import type { Answering, Outgoing, Sent } from './answering.ts'
+
+/**
+ * The one file that knows undici: HTTP/1.1 over one socket that was vetted and dialled by us. undici is never given an
+ * address, a name to look up or a second socket; a connection that is gone stays gone.
+ */
+
+/** Below what servers keep idle connections for, so that they rarely close one that we are about to use. */
+const idleMs = seconds(4)
+
+let loaded: Promise<typeof Undici> | undefined
+
+/** Takes over the socket. undici costs 100 ms to load: on first need only. */
+export async function openConnection(
+  socket: Socket,
+  options: { readonly headerBytes: number },
+): Promise<OriginConnection> {
+  socket.on('error', ignore)
+  loaded ??= import('undici')
+  const { Client: UndiciClient } = await loaded
+  return new OriginConnection(socket, UndiciClient, options.headerBytes)
+}
+
+/** One connection to one destination; one request at a time. */
+export class OriginConnection {
+  readonly #socket: Socket
+  readonly #client: Undici.Client
+  /** Requests sent on it so far: the first one cannot have met a connection that idled too long. */
+  #requests = 0
+  #gone = false
+  #onGone: (() => void) | undefined
+
+  constructor(socket: Socket, UndiciClient: typeof Undici.Client, headerBytes: number) {
+    this.#socket = socket
+    let given = false
+    // INVARIANT (only vetted sockets): the name in the URL is never looked at; undici gets this socket or none.
+    this.#client = new UndiciClient('http://origin.invalid', {
+      connect: (_options, callback) => {
+        const isFresh = !given && !socket.destroyed
+        given = true
+        // Not at once: undici does not notice an answer that comes before this returns, and waits for ever.
+        queueMicrotask(() => {
+          if (isFresh) callback(null, socket)
+          else callback(new Error('the connection is gone'), null)
+        })
+      },
+      allowH2: false,
+      pipelining: 1,
+      maxHeaderSize: headerBytes,
+      // Ours to watch, in both directions together.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: idleMs,
+      keepAliveMaxTimeout: idleMs,
+    })
+    socket.once('close', () => this.#leave())
+  }
+
+  get isReused(): boolean {
+    return this.#requests > 1
+  }
+
+  get isGone(): boolean {
+    return this.#gone || this.#socket.destroyed || this.#socket.readableEnded
+  }
+
+  /** Called once, when it can carry nothing any more. */
+  set onGone(listener: (() => void) | undefined) {
+    this.#onGone = listener
+  }
+
+  /** Sends a request. Never throws: what is wrong comes as `failed`. */
+  send(outgoing: Outgoing, answering: Answering): Sent {
+    this.#requests++
+    const exchange = new UndiciExchange(this.#socket, answering)
+    const { method, path, headers, body } = outgoing
+    try {
+      this.#client.dispatch({ method, path, headers: [...headers], body: body ?? null }, exchange)
+    } catch (error) {
+      exchange.onResponseError(undefined, asError(error))
+    }
+    return { resume: () => exchange.resume(), abort: () => (exchange.abandon(), this.destroy()) }
+  }
+
+  destroy(): void {
+    this.#leave()
+    // Its promise only says when it is done.
+    this.#client.destroy().catch(ignore)
+    this.#socket.destroy()
+  }
+
+  #leave(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#onGone?.()
+  }
+}
+
+class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
+  readonly #answering: Answering
+  readonly #socket: Socket
+  readonly #onReset: () => void
+  #controller: Undici.Dispatcher.DispatchController | undefined
+  #done = false
+
+  constructor(socket: Socket, answering: Answering) {
+    this.#socket = socket
+    this.#answering = answering
+    // undici takes a reset within a body that is delimited by the connection's end for that end: prepend, to be first.
+    this.#onReset = () => this.#fail('backend-reset')
+    socket.prependListener('error', this.#onReset)
+  }
+
+  onRequestStart(controller: Undici.Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#done) controller.abort(new Error('abandoned'))
+  }
+
+  onResponseStart(controller: Undici.Dispatcher.DispatchController, status: number): void {
+    if (this.#done) return
+    const headers = readRaw(controller.rawHeaders)
+    if (status < 200) {
+      this.#answering.interim(status, headers)
+      return
+    }
+    this.#answering.head(status, headers)
+  }
+
+  onResponseData(controller: Undici.Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#done) return
+    if (!this.#answering.data(chunk)) controller.pause()
+  }
+
+  onResponseEnd(controller: Undici.Dispatcher.DispatchController): void {
+    if (this.#done) return
+    this.#finish()
+    this.#answering.end(readRaw(controller.rawTrailers))
+  }
+
+  onResponseError(
+    _controller: Undici.Dispatcher.DispatchController | undefined,
+    error: Error,
+  ): void {
+    this.#fail(isInvalid(error) ? 'backend-invalid' : 'backend-reset')
+  }
+
+  resume(): void {
+    if (!this.#done) this.#controller?.resume()
+  }
+
+  /** Says nothing from here on. */
+  abandon(): void {
+    this.#finish()
+  }
+
+  #fail(reason: 'backend-reset' | 'backend-invalid'): void {
+    if (this.#done) return
+    this.#finish()
+    this.#answering.failed(reason)
+  }
+
+  #finish(): void {
+    this.#done = true
+    this.#socket.off('error', this.#onReset)
+  }
+}
+
+/** What the other side said is no HTTP, as against nothing more being said. */
+const invalidCodes: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_EXCEEDED_MAX_SIZE',
+  'UND_ERR_INVALID_ARG',
+])
+
+function isInvalid(error: Error): boolean {
+  const code = 'code' in error ? String(error.code) : ''
+  return code.startsWith('HPE_') || invalidCodes.has(code)
+}
+
+/** undici hands raw fields over as buffers; bytes above 127 are kept as they are (RFC 9110 5.5). */
+function readRaw(raw: Undici.Dispatcher.DispatchController['rawHeaders']): RawHeaders {
+  if (!Array.isArray(raw)) return []
+  return raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function ignore(): void {
+  // Whoever uses the connection hears of it through its answering.
+}

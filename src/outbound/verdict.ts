@@ -1,0 +1,132 @@
+import type { Decision } from '../policy/decision.ts'
+import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
+import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
+import type { ResourcePolicy } from '../policy/snapshot.ts'
+import type { InForce } from '../settings/in-force.ts'
+import { type IpAddress, prefixCovers } from '../wire/address.ts'
+import { type Authority, formatAuthority } from '../wire/authority.ts'
+import type { Hostname } from '../wire/hostname.ts'
+
+/** The original facts of a request: all that is judged, now and again on every swap of what is in force. */
+export interface Asked {
+  /** Name of the outbound listener. */
+  readonly listener: string
+  /** The client's address; undefined on a Unix socket. */
+  readonly peer: IpAddress | undefined
+  readonly destination: Authority
+}
+
+/** How an allowed destination is reached. */
+export type Route =
+  /** This instance fronts it: in-process, never resolved or dialled, whatever stage allowed it. */
+  | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
+  /** Another instance fronts it: its endpoint, as written, without the guard. */
+  | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  /** Everything else: resolved, guarded, dialled. */
+  | { readonly kind: 'outside' }
+
+export interface Admitted {
+  readonly kind: 'admitted'
+  readonly decision: Decision
+  readonly inForce: InForce
+  /** The member that the listener speaks for. */
+  readonly resource: ResourcePolicy
+  readonly route: Route
+}
+
+export interface Denied {
+  readonly kind: 'denied'
+  readonly decision: Decision
+}
+
+export type Verdict = Admitted | Denied
+
+/**
+ * Who the listener speaks for when this peer uses it: undefined where it is not in settings (any more), names no
+ * resource, or does not serve the peer. On a listener with `clients`, a peer without an address is a stranger.
+ */
+export function speakerFor(
+  inForce: InForce,
+  asked: { readonly listener: string; readonly peer: IpAddress | undefined },
+): ResourcePolicy | undefined {
+  const listener = inForce.settings.outbound.find(({ name }) => name === asked.listener)
+  if (listener?.resource === undefined) return undefined
+  if (listener.clients !== undefined) {
+    const { peer } = asked
+    if (peer === undefined) return undefined
+    if (!listener.clients.some((prefix) => prefixCovers(prefix, peer))) return undefined
+  }
+  return inForce.snapshot.resources.get(listener.resource.key)
+}
+
+/** Decides a request by what is in force now. Nothing in force denies. Pure. */
+export function decide(asked: Asked, inForce: InForce | undefined): Verdict {
+  if (inForce === undefined) return denied('internal-error', undefined, '')
+  const resource = speakerFor(inForce, asked)
+  if (resource === undefined) return denied('unknown-caller', undefined, inForce.version)
+  const { destination } = asked
+  const decision = evaluateOutbound(inForce.snapshot, { resource, destination })
+  if (decision.effect === 'deny') return { kind: 'denied', decision }
+  const route = routeTo(destination, inForce)
+  return { kind: 'admitted', decision, inForce, resource, route }
+}
+
+/** A denial that no stage spoke, about a request to leave. */
+export function denied(
+  reason: OutsideReason,
+  resource: ResourcePolicy | undefined,
+  policyVersion: string,
+): Denied {
+  const decision = denyOutsideStages({ direction: 'Outbound', reason, resource, policyVersion })
+  return { kind: 'denied', decision }
+}
+
+function routeTo({ host }: Authority, inForce: InForce): Route {
+  if (host.kind !== 'name') return { kind: 'outside' }
+  const member = inForce.snapshot.resourcesByHost.get(host.name)
+  if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
+  const endpoint = member?.resource?.endpoint
+  if (member === undefined || endpoint === undefined) return { kind: 'outside' }
+  return { kind: 'peer', member, endpoint }
+}
+
+/** Whether two routes lead to the same place by the same means. */
+export function isSameRoute(one: Route, other: Route): boolean {
+  switch (one.kind) {
+    case 'fronted':
+      return other.kind === 'fronted' && other.member.id.key === one.member.id.key
+    case 'peer':
+      return (
+        other.kind === 'peer' &&
+        other.member.id.key === one.member.id.key &&
+        formatAuthority(other.endpoint) === formatAuthority(one.endpoint)
+      )
+    case 'outside':
+      return other.kind === 'outside'
+  }
+}
+
+/** What an open exchange was admitted with, besides what it asked for. */
+export interface Standing {
+  readonly asked: Asked
+  readonly admitted: Admitted
+  /** The address that was dialled; undefined for a fronted member. */
+  readonly address: IpAddress | undefined
+}
+
+/**
+ * Whether an open exchange would be let out again, the same way, by what is in force now: the listener still serves
+ * this client and still speaks for this member, the policy still allows the destination, it is still reached by the
+ * same route, and the guard still allows the address. Pure.
+ */
+export function stillStands(standing: Standing, inForce: InForce | undefined): boolean {
+  const { asked, admitted, address } = standing
+  const verdict = decide(asked, inForce)
+  if (verdict.kind === 'denied') return false
+  if (verdict.resource.id.key !== admitted.resource.id.key) return false
+  if (!isSameRoute(admitted.route, verdict.route)) return false
+  if (verdict.route.kind !== 'outside') return true
+  if (address === undefined) return false
+  const { host, port } = asked.destination
+  return verdict.inForce.guard.refuse({ host, address, port }) === undefined
+}
