@@ -48,8 +48,10 @@ interface Side {
   bytes: number
   /** It sends nothing more: its end has arrived, behind all its bytes. */
   ended: boolean
-  /** It is gone although it had only ended its own sending: what is still meant for it is dropped. */
+  /** Nothing can be written to it any more, after it had ended its own sending in order. */
   gone: boolean
+  /** It was gone before all that was meant for it was written. */
+  missedSome: boolean
   closed: boolean
   readonly reasonIfReset: CloseReason
 }
@@ -117,14 +119,14 @@ export function openTunnel(options: TunnelOptions): Tunnel {
    */
   function lose(lost: Side, other: Side): void {
     if (closeReason !== undefined || lost.gone) return
-    // Both of its directions are through: Node closed it by itself, the other may still be busy.
-    if (lost.ended && isServed(lost)) return
     if (!lost.ended) {
       // Without an error somebody on our side destroyed it, or the stream is none that can tell.
       const wasClosed = lost === client && lost.stream.errored === null
       end(wasClosed ? 'client-closed' : lost.reasonIfReset)
       return
     }
+    // Otherwise both of its directions are through, and Node has closed it by itself.
+    lost.missedSome = !isServed(lost)
     lost.gone = true
     lost.stream.destroy()
     other.stream.resume()
@@ -138,7 +140,7 @@ export function openTunnel(options: TunnelOptions): Tunnel {
 
   function settle(): void {
     if (closeReason !== undefined || !isServed(client) || !isServed(upstream)) return
-    const reason = client.gone ? 'client-closed' : 'complete'
+    const reason = client.missedSome ? 'client-closed' : 'complete'
     if ((client.ended || client.gone) && (upstream.ended || upstream.gone)) {
       end(reason)
       return
@@ -177,7 +179,15 @@ export function openTunnel(options: TunnelOptions): Tunnel {
 }
 
 function side(stream: Duplex, reasonIfReset: CloseReason): Side {
-  return { stream, bytes: 0, ended: false, gone: false, closed: false, reasonIfReset }
+  return {
+    stream,
+    bytes: 0,
+    ended: false,
+    gone: false,
+    missedSome: false,
+    closed: false,
+    reasonIfReset,
+  }
 }
 
 /** Whether more may be written at once. */

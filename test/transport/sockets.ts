@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { type Duplex, duplexPair } from 'node:stream'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { type IpAddress, parseAddress } from '../../src/wire/address.ts'
 
 /** Two ends of one TCP connection over loopback, half-open allowed. What fails on them ends no test by itself. */
@@ -11,10 +13,10 @@ export interface Pair {
   readonly far: Socket
 }
 
-export async function pairOfSockets(): Promise<Pair> {
+export async function pairOfSockets({ allowHalfOpen = true } = {}): Promise<Pair> {
   const server = createServer({ allowHalfOpen: true, noDelay: true })
   const port = await listening(server)
-  const near = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
+  const near = connect({ host: '127.0.0.1', port, allowHalfOpen, noDelay: true })
   near.on('error', () => undefined)
   const [far] = (await once(server, 'connection')) as [Socket]
   far.on('error', () => undefined)
@@ -30,6 +32,43 @@ export async function listening(server: Server, host = '127.0.0.1'): Promise<num
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not a TCP server')
   return address.port
+}
+
+export async function pairOfStreams(): Promise<{ near: Duplex; far: Duplex }> {
+  const [near, far] = duplexPair()
+  return { near, far }
+}
+
+export async function pairOverUnixSocket(path: string): Promise<Pair> {
+  const server = createServer({ allowHalfOpen: true })
+  server.listen({ path })
+  await once(server, 'listening')
+  const near = connect({ path, allowHalfOpen: true })
+  const [far] = (await once(server, 'connection')) as [Socket]
+  server.close()
+  return { near, far }
+}
+
+/** With a shared key in place of certificates. */
+export async function pairOverTls(): Promise<{ near: TLSSocket; far: TLSSocket }> {
+  const psk = randomBytes(16)
+  const common = {
+    ciphers: 'PSK-AES128-GCM-SHA256',
+    maxVersion: 'TLSv1.2',
+    allowHalfOpen: true,
+  } as const
+  const server = createTlsServer({ ...common, pskCallback: () => psk })
+  const port = await listening(server)
+  const near = connectTls({
+    ...common,
+    host: '127.0.0.1',
+    port,
+    pskCallback: () => ({ psk, identity: 'test' }),
+    checkServerIdentity: () => undefined,
+  })
+  const [far] = (await once(server, 'secureConnection')) as [TLSSocket]
+  server.close()
+  return { near, far }
 }
 
 export interface Received {
