@@ -201,8 +201,9 @@ function pass(chunk: Buffer, { from, to }: { from: Side; to: Side }): boolean {
  * `close_notify` says the same (RFC 8446 6.1). What still waits to be written is dropped.
  */
 function cut(stream: Duplex): void {
-  // The kernel refuses to reset while a shutdown waits behind unsent bytes, and Node would then leak the handle.
-  const isShuttingDown = stream.writableEnded && !stream.writableFinished
+  // libuv refuses to reset while a shutdown is under way (for one turn of the loop), and Node would leak the handle.
+  const isShuttingDown =
+    stream.writableEnded && !stream.writableFinished && stream.writableLength === 0
   if (stream instanceof Socket && !(stream instanceof TLSSocket) && !isShuttingDown) {
     try {
       if (!stream.destroyed) stream.resetAndDestroy()

@@ -170,8 +170,21 @@ void t.test('Tunnel.end: ends both sides at once, for the first reason given', a
     await once(joined.ends.client, 'end')
     t.equal(joined.ends.upstream.writableFinished, false)
     joined.tunnel.end('policy-revoked')
+    t.equal((await readToEnd(joined.upstream)).how, 'reset')
     t.equal((await joined.closed).closeReason, 'policy-revoked')
-    t.equal(joined.ends.upstream.closed, true)
+  })
+
+  await t.test('in the very moment that an end is passed on', async (t) => {
+    const joined = await join(pairOfSockets)
+    joined.upstream.resume()
+    joined.client.end('last')
+    joined.ends.upstream.on('error', (error) => t.fail(error.message))
+    await once(joined.ends.client, 'end')
+    t.equal(joined.ends.upstream.writableLength, 0)
+    t.equal(joined.ends.upstream.writableFinished, false)
+    joined.tunnel.end('policy-revoked')
+    await gone(joined.upstream.end())
+    t.equal((await joined.closed).closeReason, 'policy-revoked')
   })
 
   await t.test('a stream that is no socket', async (t) => {
