@@ -1,0 +1,62 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+
+/**
+ * Opening what a log is written to, so that writing to it can never block a thread: a thread of Node's pool that waits
+ * for a pipe nobody reads would even keep the process from exiting.
+ */
+
+/** Standard streams, as settings name them. */
+export type LogTarget = string | { readonly standardStream: 1 | 2 }
+
+export interface OpenTarget {
+  readonly fd: number
+  /** False for a standard stream's own descriptor, which is not ours to close. */
+  readonly owned: boolean
+  /** The last line has no end: somebody died while writing it. What is written next begins a line of its own. */
+  readonly torn: boolean
+}
+
+/** The owner writes, the group (whoever ships the log) reads. */
+const logMode = 0o640
+
+const lineFeed = 0x0a
+
+/** Opens for appending; throws what `open` throws. A named pipe must have a reader already. */
+export function openTarget(target: LogTarget): OpenTarget {
+  if (typeof target !== 'string') return openStandardStream(target.standardStream)
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+  const fd = openSync(target, flags, logMode)
+  return { fd, owned: true, torn: isTorn(target, fd) }
+}
+
+/**
+ * A standard stream that is a pipe is opened once more, non-blocking. Setting the flag on the descriptor that we got
+ * would set it for every process that shares the pipe. Where the system forbids it, the descriptor itself has to do.
+ */
+function openStandardStream(fd: 1 | 2): OpenTarget {
+  try {
+    if (fstatSync(fd).isFIFO()) {
+      const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
+      return { fd: own, owned: true, torn: false }
+    }
+  } catch {
+    // No such stream, no /proc, or the pipe belongs to another user.
+  }
+  return { fd, owned: false, torn: false }
+}
+
+/** Best effort: what may not be read is taken to be whole. */
+function isTorn(path: string, fd: number): boolean {
+  const { size } = fstatSync(fd)
+  if (size === 0 || !fstatSync(fd).isFile()) return false
+  let reader: number | undefined
+  try {
+    reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const last = Buffer.alloc(1)
+    return readSync(reader, last, 0, 1, size - 1) === 1 && last[0] !== lineFeed
+  } catch {
+    return false
+  } finally {
+    if (reader !== undefined) closeSync(reader)
+  }
+}
