@@ -54,6 +54,7 @@ export const closeReasons = [
   'complete',
   'client-closed',
   'client-reset',
+  'client-invalid',
   'body-idle-timeout',
   'tunnel-idle-timeout',
   'tunnel-lifetime',

@@ -1,0 +1,95 @@
+import type { Backend } from '../perimeter/resource.ts'
+import type { OpenEntry } from '../transport/connections.ts'
+import { inboundRecord } from './access-record.ts'
+import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
+import type { InboundPorts } from './ports.ts'
+
+export type Admission =
+  | {
+      readonly kind: 'admitted'
+      readonly judgement: Judgement
+      readonly backend: Backend
+      /** Registered as open; whoever holds it unregisters it at the end. */
+      readonly entry: OpenEntry
+    }
+  | { readonly kind: 'refused'; readonly judgement: Judgement }
+
+/** Why a request is refused before anything is looked at. */
+export interface RefuseAs {
+  readonly reason: 'limit' | 'bad-request'
+  /** A fixed phrase for the log. */
+  readonly detail: string
+  readonly status?: number
+}
+
+export interface AdmitOptions {
+  readonly correlationId: string
+  readonly refuseAs?: RefuseAs | undefined
+  /** Asked after an allow: whether the resource (`ResourceId.key`) has too much open already. */
+  readonly isFull?: (resource: string) => boolean
+  /** Ends what was admitted, because a later policy does not allow it. */
+  readonly revoke: () => void
+}
+
+/** Policies that were swapped between a decision and its registration, one after the other, before we give up. */
+const maxAttempts = 3
+
+/**
+ * Decides whether a request may go on and writes its one record. What is admitted is registered as open before this
+ * returns: a policy that comes into force at any time from now on judges it again.
+ */
+export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
+  const admission = decide(ports, facts, options)
+  const { correlationId } = options
+  const { judgement } = admission
+  ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now() }))
+  return admission
+}
+
+function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
+  const { refuseAs, isFull, revoke } = options
+  const policyVersion = ports.currentInForce()?.version ?? ''
+  if (refuseAs !== undefined) {
+    return { kind: 'refused', judgement: denial(facts, { ...refuseAs, policyVersion }) }
+  }
+  let judgement = judgeSafely(ports, facts)
+  for (let attempt = 1; judgement.decision.effect === 'allow'; attempt++) {
+    const { resource } = judgement.decision
+    const backend = resource?.resource?.backend
+    if (resource === undefined || backend === undefined) {
+      return {
+        kind: 'refused',
+        judgement: denial(facts, { reason: 'internal-error', policyVersion }),
+      }
+    }
+    const known = { resource, policyVersion, authority: judgement.authority }
+    if (isFull?.(resource.id.key) === true) {
+      return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'limit' }) }
+    }
+    const entry: OpenEntry = {
+      version: judgement.decision.policyVersion,
+      judge() {
+        const { decision } = judgeSafely(ports, facts)
+        return decision.effect === 'allow' && decision.resource?.id.key === resource.id.key
+      },
+      revoke,
+    }
+    if (ports.openConnections.register(entry))
+      return { kind: 'admitted', judgement, backend, entry }
+    if (attempt === maxAttempts) {
+      return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'policy-revoked' }) }
+    }
+    judgement = judgeSafely(ports, facts)
+  }
+  return { kind: 'refused', judgement }
+}
+
+/** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */
+function judgeSafely(ports: InboundPorts, facts: RequestFacts): Judgement {
+  try {
+    return judgeRequest(facts, ports.currentInForce())
+  } catch (error) {
+    ports.log.error({ err: error, listener: facts.listener }, 'a request could not be judged')
+    return denial(facts, { reason: 'internal-error' })
+  }
+}

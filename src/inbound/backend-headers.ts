@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import type { OutgoingHttpHeaders } from 'node:http'
+import { type IdentityHeaderNames, withoutCallerHeaders } from '../identity/identity-headers.ts'
+import type { InForce } from '../settings/in-force.ts'
+import { formatAuthority } from '../wire/authority.ts'
+import { type ForwardedFacts, type ForwardedHeader, writeForwarded } from '../wire/forwarded.ts'
+import { foldName, headerValues, type RawHeaders, withoutHopByHop } from '../wire/headers.ts'
+import type { Judgement, RequestFacts } from './judge-request.ts'
+
+/** Fields under this prefix are ours alone: from outside they count for nothing and go nowhere. */
+const ownPrefix = 'x-ringfence-'
+
+export interface BackendHeadersInput {
+  readonly rawHeaders: RawHeaders
+  readonly identityHeaders: IdentityHeaderNames
+  readonly forwardedHeader: ForwardedHeader
+  readonly forwarded: ForwardedFacts
+}
+
+/**
+ * What the back end gets: the client's fields as it spelled them, less hop-by-hop fields, those that Connection names,
+ * identity and forwarding fields in every spelling, `Expect` (answered here) and everything under our own prefix; then
+ * our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
+ */
+export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders {
+  const { rawHeaders, identityHeaders, forwardedHeader, forwarded } = input
+  const headers = collect(withoutCallerHeaders(withoutHopByHop(rawHeaders), identityHeaders))
+  // A body that came in chunks leaves in chunks: Node frames no body by itself on GET, HEAD, DELETE and OPTIONS.
+  if (isChunked(rawHeaders)) headers['transfer-encoding'] = 'chunked'
+  const own = writeForwarded(forwardedHeader, forwarded)
+  for (let index = 0; index < own.length; index += 2) headers[own[index] ?? ''] = own[index + 1]
+  return headers
+}
+
+/** The same from what was admitted. Throws where the listener is gone, which admits nothing. */
+export function headersFor(
+  inForce: InForce | undefined,
+  facts: RequestFacts,
+  { authority, caller }: Judgement,
+): OutgoingHttpHeaders {
+  const listener = inForce?.settings.inbound.find(({ name }) => name === facts.listener)
+  assert(inForce !== undefined && listener !== undefined && authority !== undefined)
+  return backendHeaders({
+    rawHeaders: facts.rawHeaders,
+    identityHeaders: inForce.settings.identity.headers,
+    forwardedHeader: listener.forwardedHeader,
+    forwarded: {
+      client: caller?.address,
+      proto: facts.isSecure ? 'https' : 'http',
+      host: formatAuthority(authority, facts.isSecure ? 443 : 80),
+    },
+  })
+}
+
+/** The fields of an upgrade to WebSocket besides (RFC 6455 4.1). */
+export const upgradeFields = { connection: 'Upgrade', upgrade: 'websocket' } as const
+
+/** Whether a request has a body, by its framing (RFC 9112 6.3). */
+export function hasBody(rawHeaders: RawHeaders): boolean {
+  return (
+    isChunked(rawHeaders) ||
+    headerValues(rawHeaders, 'content-length').some((value) => Number(value) !== 0)
+  )
+}
+
+function isChunked(rawHeaders: RawHeaders): boolean {
+  return headerValues(rawHeaders, 'transfer-encoding').length > 0
+}
+
+/** Node's form: one key for each field, under its first spelling. Without a prototype: `__proto__` is a field like any other. */
+function collect(raw: RawHeaders): OutgoingHttpHeaders {
+  const spellings = new Map<string, string>()
+  const values = new Map<string, string[]>()
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = raw[index] ?? ''
+    const folded = foldName(name)
+    if (folded === 'expect' || folded.startsWith(ownPrefix)) continue
+    const lower = name.toLowerCase()
+    if (!spellings.has(lower)) spellings.set(lower, name)
+    const list = values.get(lower)
+    if (list === undefined) values.set(lower, [raw[index + 1] ?? ''])
+    else list.push(raw[index + 1] ?? '')
+  }
+  const headers: OutgoingHttpHeaders = Object.create(null)
+  for (const [lower, list] of values) {
+    headers[spellings.get(lower) ?? lower] = list.length === 1 ? list[0] : list
+  }
+  return headers
+}

@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs'
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Backend } from '../perimeter/resource.ts'
+import { seconds } from '../units.ts'
+import { type BackendPhase, connectDeadlineCode } from './backend-failure.ts'
+
+/** A back end, ready to be called. */
+export interface BackendTarget {
+  readonly scheme: 'http' | 'https'
+  /** Without brackets. */
+  readonly host: string
+  readonly port: number
+  /** Keeps connections for the next request. */
+  readonly pooled: HttpAgent
+  /** A connection of its own for each call: a second attempt, an upgrade. */
+  readonly fresh: HttpAgent
+}
+
+export interface Backends {
+  /** Undefined: it speaks no HTTP. Throws where the authority's certificates cannot be read. */
+  target(backend: Backend): BackendTarget | undefined
+  /** How far the connection of a call has come. */
+  phaseOf(socket: Duplex | null): BackendPhase
+  /** Connections that are open, idle ones included. */
+  readonly open: number
+  /** Destroys all of them. */
+  destroy(): void
+}
+
+/**
+ * Idle connections are given up early: a back end that closes one just as the next request arrives costs that request,
+ * and 5 s is the shortest default in use (Node's own). A shorter `Keep-Alive` hint is kept by Node's agent.
+ */
+const idleMs = seconds(4)
+
+interface ConnectionKind {
+  readonly isSecure: boolean
+  readonly isNamed: boolean
+  readonly allowHalfOpen: boolean
+}
+
+/** Connections to back ends: pools, deadlines, verification. `connectMs` is for name, connection and handshake together. */
+export function createBackends(options: { readonly connectMs: () => number }): Backends {
+  // By object: a reload that reads a back end anew also reads its authority anew, and old pools run dry by themselves.
+  const targets = new WeakMap<Backend, BackendTarget>()
+  const phases = new WeakMap<Duplex, BackendPhase>()
+  const sockets = new Set<Socket>()
+
+  function createTarget({ scheme, authority, caFile }: Backend): BackendTarget | undefined {
+    if (scheme === 'tcp') return undefined
+    const { host, port } = authority
+    const name = host.kind === 'name' ? host.name : undefined
+    const secure = {
+      // Node would take the name to verify from Host, which the client wrote. Literals are verified as addresses.
+      servername: name ?? '',
+      rejectUnauthorized: true,
+      ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+    }
+    const pool = { keepAlive: true, timeout: idleMs, scheduling: 'lifo' } as const
+    const isSecure = scheme === 'https'
+    const agents = isSecure
+      ? { pooled: new HttpsAgent({ ...pool, ...secure }), fresh: new HttpsAgent(secure) }
+      : { pooled: new HttpAgent(pool), fresh: new HttpAgent() }
+    const isNamed = name !== undefined
+    watchConnections(agents.pooled, { isSecure, isNamed, allowHalfOpen: false })
+    // A tunnel needs both directions apart; in a pool Node would take a connection that the peer has ended for a good one.
+    watchConnections(agents.fresh, { isSecure, isNamed, allowHalfOpen: true })
+    return { scheme, host: name ?? (host.kind === 'address' ? host.text : ''), port, ...agents }
+  }
+
+  function watchConnections(agent: HttpAgent, kind: ConnectionKind): void {
+    const connect = agent.createConnection.bind(agent)
+    agent.createConnection = (parameters, callback) => {
+      const { allowHalfOpen } = kind
+      const socket = connect(Object.assign(parameters, { allowHalfOpen }), callback)
+      if (socket instanceof Socket) watch(socket, kind)
+      return socket
+    }
+  }
+
+  function watch(socket: Socket, kind: ConnectionKind): void {
+    sockets.add(socket)
+    phases.set(socket, kind.isNamed ? 'resolving' : 'connecting')
+    // The agent's idle time is none of a connection that is still being made.
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+    const timer = setTimeout(() => {
+      socket.destroy(Object.assign(new Error('connect deadline'), { code: connectDeadlineCode }))
+    }, options.connectMs())
+    const ready = (): void => {
+      clearTimeout(timer)
+      phases.set(socket, 'ready')
+    }
+    socket.on('lookup', (error: Error | null) => {
+      if (error === null && phases.get(socket) === 'resolving') phases.set(socket, 'connecting')
+    })
+    socket.once('connect', () => {
+      if (kind.isSecure) phases.set(socket, 'securing')
+      else ready()
+    })
+    if (kind.isSecure) socket.once('secureConnect', ready)
+    socket.once('close', () => {
+      clearTimeout(timer)
+      sockets.delete(socket)
+    })
+  }
+
+  return {
+    target(backend) {
+      let target = targets.get(backend)
+      if (target === undefined) {
+        target = createTarget(backend)
+        if (target !== undefined) targets.set(backend, target)
+      }
+      return target
+    },
+    phaseOf: (socket) => (socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')),
+    get open() {
+      return sockets.size
+    },
+    destroy() {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}

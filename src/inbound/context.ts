@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http'
+import type { Backends } from './backends.ts'
+import type { CallBackend } from './call-backend.ts'
+import type { Connection } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+import type { RequestFacts } from './judge-request.ts'
+import type { InboundPorts } from './ports.ts'
+import type { UpgradeSlots } from './upgrade-slots.ts'
+
+/** What the parts of one inbound proxy share. */
+export interface InboundContext {
+  readonly listenerName: string
+  readonly ports: InboundPorts
+  readonly backends: Backends
+  /** Loaded with the first listener. */
+  readonly callBackend: () => Promise<CallBackend>
+  /** Everything that is open. */
+  readonly exchanges: Set<Exchange>
+  readonly upgradeSlots: UpgradeSlots
+  /** Draining: each answer is the last of its connection. */
+  isDraining: boolean
+}
+
+/** The request as facts. */
+export function factsOf(
+  { listenerName }: Pick<InboundContext, 'listenerName'>,
+  { request, connection }: { readonly request: IncomingMessage; readonly connection: Connection },
+): RequestFacts {
+  const { isSecure, peerAddress, peerPort, delivery } = connection
+  return {
+    listener: listenerName,
+    method: request.method ?? '',
+    target: request.url ?? '',
+    httpVersion: request.httpVersion,
+    rawHeaders: request.rawHeaders,
+    isSecure,
+    peerAddress,
+    peerPort,
+    delivery,
+  }
+}

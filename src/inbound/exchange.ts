@@ -1,0 +1,87 @@
+import type { RecordEnd } from '../audit/record.ts'
+import type { CloseReason } from '../reasons.ts'
+import type { OpenEntry } from '../transport/connections.ts'
+import { inboundRecord } from './access-record.ts'
+import type { Connection } from './connection.ts'
+import type { Judgement, RequestFacts } from './judge-request.ts'
+import type { InboundPorts } from './ports.ts'
+
+/** One request or upgrade from arrival to end: what is counted of it and what is written at its end. */
+export interface Exchange {
+  readonly kind: 'request' | 'tunnel'
+  readonly facts: RequestFacts
+  readonly correlationId: string
+  /** Of bodies, or of a tunnel; heads are not counted. */
+  bytesIn: number
+  bytesOut: number
+  /** Sent to the client; undefined as long as nothing was. */
+  status: number | undefined
+  /** Ends it because the perimeter or the process wants it to. */
+  readonly abort: (closeReason: CloseReason) => void
+  /** Once admitted. */
+  admitted: { readonly judgement: Judgement; readonly entry: OpenEntry } | undefined
+  /** Called once, when nothing of it is left. */
+  end(closeReason: CloseReason): void
+}
+
+export interface ExchangeOptions {
+  readonly kind: Exchange['kind']
+  readonly facts: RequestFacts
+  readonly correlationId: string
+  /** All that are open. */
+  readonly exchanges: Set<Exchange>
+  readonly abort: (closeReason: CloseReason) => void
+}
+
+export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exchange {
+  const { kind, facts, correlationId, exchanges, abort } = options
+  const startedAt = ports.monotonicNow()
+  let isEnded = false
+  const exchange: Exchange = {
+    kind,
+    facts,
+    correlationId,
+    bytesIn: 0,
+    bytesOut: 0,
+    status: undefined,
+    abort,
+    admitted: undefined,
+    end(closeReason) {
+      if (isEnded) return
+      isEnded = true
+      exchanges.delete(exchange)
+      const { bytesIn, bytesOut, status, admitted } = exchange
+      const durationMs = ports.monotonicNow() - startedAt
+      if (admitted !== undefined) ports.openConnections.unregister(admitted.entry)
+      const resource = admitted?.judgement.decision.resource?.id.key
+      ports.meter.ended({
+        kind,
+        direction: 'Inbound',
+        resource,
+        status,
+        bytesIn,
+        bytesOut,
+        durationMs,
+      })
+      writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
+    },
+  }
+  exchanges.add(exchange)
+  ports.meter.opened(kind, 'Inbound')
+  return exchange
+}
+
+/** A refusal is over with its record. Of what was admitted, all that lasted or went wrong has an end line. */
+function writeEnd(ports: InboundPorts, exchange: Exchange, end: RecordEnd): void {
+  const { kind, facts, correlationId, admitted } = exchange
+  if (admitted === undefined) return
+  const lasts = ports.currentInForce()?.settings.audit.endLineAfterMs ?? 0
+  if (kind === 'request' && end.closeReason === 'complete' && end.durationMs <= lasts) return
+  const { judgement } = admitted
+  ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now(), end }))
+}
+
+/** What the client's side of a connection says about an end that nobody else explained. */
+export function clientCloseReason({ stream }: Pick<Connection, 'stream'>): CloseReason {
+  return stream.errored === null ? 'client-closed' : 'client-reset'
+}

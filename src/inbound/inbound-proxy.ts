@@ -1,0 +1,199 @@
+import type { Duplex } from 'node:stream'
+import { PerimeterError } from '../errors.ts'
+import type { Delivery } from '../identity/caller.ts'
+import type { Settings, TcpAddress } from '../settings/settings.ts'
+import { listen } from '../transport/listener.ts'
+import { connectionOptions } from '../wire/headers.ts'
+import { createBackends } from './backends.ts'
+import { type CallBackend, loadCallBackend } from './call-backend.ts'
+import { type Connection, endTurn, takeTurn } from './connection.ts'
+import type { InboundContext } from './context.ts'
+import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
+import type { InboundPorts } from './ports.ts'
+import type { RefuseAs } from './admit.ts'
+import { createServing } from './serve-request.ts'
+import { serveUnreadable } from './serve-unreadable.ts'
+import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
+import { upgradeSlotsOf } from './upgrade-slots.ts'
+
+/** The reverse proxy of one listener. */
+export interface InboundProxy {
+  readonly name: string
+  /** That it really listens on; undefined before. */
+  readonly port: number | undefined
+  /** Requests in flight and upgrades. */
+  readonly open: number
+  /** Starts to listen; the address has the real port. Throws `PerimeterError` RF_LISTEN. */
+  listen(): Promise<TcpAddress>
+  /** A stream into this listener from the outbound side; on a listener with TLS it speaks TLS. The caller owns it. */
+  deliver(delivery: Delivery): Duplex
+  /** What new connections are shown; before `listen` where the listener has TLS. Throws what OpenSSL refuses. */
+  setSecureContext(pem: ListenerPem): void
+  /** Takes no new connections; each connection ends with the answer it is busy with, idle ones end now. */
+  stopAccepting(): void
+  /** Cuts off whatever is open; resolves when all sockets are gone. */
+  close(): Promise<void>
+}
+
+/** Its settings are looked up by name at each request, so that a reload changes everything but the address. */
+export function createInboundProxy(listenerName: string, ports: InboundPorts): InboundProxy {
+  const settings = (): Settings | undefined => ports.currentInForce()?.settings
+  const backends = createBackends({ connectMs: () => settings()?.timeouts.connectMs ?? 0 })
+  let loading: Promise<CallBackend> | undefined
+  let port: number | undefined
+  let hasSecureContext = false
+  let hasStopped = false
+  let hasClosed = false
+
+  const context: InboundContext = {
+    listenerName,
+    ports,
+    backends,
+    callBackend: () => (loading ??= loadCallBackend(backends)),
+    exchanges: new Set(),
+    upgradeSlots: upgradeSlotsOf(ports.openConnections),
+    isDraining: false,
+  }
+
+  const listener = createHttpListener({
+    settings,
+    onConnection: countConnection,
+    onDropped: () =>
+      ports.log.warn({ listener: listenerName }, 'a connection was dropped: far too many'),
+    isUpgrade: (request, { current, isClosing }) =>
+      current === undefined && !isClosing && isPlainUpgrade(request),
+    onRequest: serve,
+    onUpgrade(arrived) {
+      arrived.connection.hasSpoken = true
+      serveUpgrade(context, arrived, arrived.connection.isTooMany ? tooManyConnections : undefined)
+    },
+    onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
+  })
+
+  function serve({ connection, request, response, expectation }: ArrivedRequest): void {
+    connection.hasSpoken = true
+    const turn = createServing(context, {
+      connection,
+      request,
+      response,
+      expectsContinue: expectation === 'continue',
+      refuseAs: refusalOf({ connection, request, expectation }),
+      onEnd: () => endTurn(connection),
+    })
+    if (takeTurn(connection, turn)) return
+    // Told in its turn, behind the answers to those that it did not wait for.
+    connection.isDeaf = true
+    connection.waiting.push(
+      createServing(context, {
+        connection,
+        request,
+        response,
+        expectsContinue: false,
+        refuseAs: { reason: 'limit', detail: 'too many pipelined requests' },
+        onEnd: () => endTurn(connection),
+      }),
+    )
+  }
+
+  function countConnection({ stream }: Connection): void {
+    const startedAt = ports.monotonicNow()
+    ports.meter.opened('connection', 'Inbound')
+    stream.once('close', () => {
+      ports.meter.ended({
+        kind: 'connection',
+        direction: 'Inbound',
+        resource: undefined,
+        status: undefined,
+        bytesIn: 0,
+        bytesOut: 0,
+        durationMs: ports.monotonicNow() - startedAt,
+      })
+    })
+  }
+
+  function stopAccepting(): void {
+    context.isDraining = true
+    if (hasStopped) return
+    hasStopped = true
+    // Also ends connections that wait for their next request.
+    listener.server.close()
+  }
+
+  return {
+    name: listenerName,
+    get port() {
+      return port
+    },
+    get open() {
+      return context.exchanges.size
+    },
+    async listen() {
+      const own = settings()?.inbound.find(({ name }) => name === listenerName)
+      if (own === undefined)
+        throw new PerimeterError('RF_LISTEN', `no inbound listener \`${listenerName}\``)
+      if (own.tls !== undefined && !hasSecureContext) {
+        throw new PerimeterError(
+          'RF_LISTEN',
+          `inbound listener \`${listenerName}\` has no certificate`,
+        )
+      }
+      const address = await listen(listener.server, own.listen, {
+        onFault: (error) =>
+          ports.log.error({ err: error, listener: listenerName }, 'listener fault'),
+      })
+      port = address.port
+      // Takes its time to load; not on the first request, and nobody waits for it here.
+      setImmediate(() => {
+        context
+          .callBackend()
+          .catch((error: unknown) => ports.log.error({ err: error }, 'http-proxy cannot be loaded'))
+      })
+      return address
+    },
+    deliver(delivery) {
+      const stream = listener.deliver(delivery)
+      if (hasClosed) stream.destroy()
+      return stream
+    },
+    setSecureContext(pem) {
+      listener.setSecureContext(pem)
+      hasSecureContext = true
+    },
+    stopAccepting,
+    async close() {
+      const closed = new Promise<void>((resolve) => {
+        if (listener.server.listening) listener.server.once('close', resolve)
+        else resolve()
+      })
+      stopAccepting()
+      hasClosed = true
+      for (const exchange of context.exchanges) exchange.abort('drain-timeout')
+      const gone = [...listener.connections].map(
+        ({ stream }) =>
+          new Promise<void>((resolve) => {
+            stream.once('close', resolve)
+            stream.destroy()
+          }),
+      )
+      backends.destroy()
+      await Promise.all([closed, ...gone])
+    },
+  }
+}
+
+const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
+/** What is refused whatever it asks for. */
+function refusalOf({
+  connection,
+  request,
+  expectation,
+}: Omit<ArrivedRequest, 'response'>): RefuseAs | undefined {
+  if (connection.isTooMany) return tooManyConnections
+  if (expectation === 'unknown') return { reason: 'bad-request', detail: 'unknown expectation' }
+  const { rawHeaders } = request
+  if (connectionOptions(rawHeaders).has('upgrade') && wantsWebSocket(rawHeaders)) {
+    return { reason: 'bad-request', detail: 'upgrade with a body or behind another request' }
+  }
+  return undefined
+}

@@ -1,0 +1,151 @@
+import type { Caller, Delivery } from '../identity/caller.ts'
+import { collectEvidence, parsePeer } from '../identity/evidence.ts'
+import { identify } from '../identity/identify.ts'
+import { isCovered } from '../identity/identity-rules.ts'
+import type { Decision } from '../policy/decision.ts'
+import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
+import { evaluateInbound } from '../policy/evaluate-inbound.ts'
+import type { PolicySnapshot, ResourcePolicy } from '../policy/snapshot.ts'
+import type { InForce } from '../settings/in-force.ts'
+import type { InboundListener } from '../settings/settings.ts'
+import type { Authority } from '../wire/authority.ts'
+import type { RawHeaders } from '../wire/headers.ts'
+import { readInboundHead } from '../wire/request-head.ts'
+
+/** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
+export interface RequestFacts {
+  /** Name of the listener. */
+  readonly listener: string
+  readonly method: string
+  readonly target: string
+  readonly httpVersion: string
+  readonly rawHeaders: RawHeaders
+  readonly isSecure: boolean
+  readonly peerAddress: string | undefined
+  readonly peerPort: number | undefined
+  readonly delivery: Delivery | undefined
+}
+
+/** The judgement of a request: the decision, and what was found out on the way to it. */
+export interface Judgement {
+  readonly decision: Decision
+  /** Undefined where the head could not be read. */
+  readonly authority: Authority | undefined
+  readonly caller: Caller | undefined
+  readonly callerPort: number | undefined
+  readonly removedHeaders: readonly string[]
+  /** On a denial before the stages: a fixed phrase. */
+  readonly detail: string | undefined
+  /** Where it is finer than the reason's own. */
+  readonly status: number | undefined
+}
+
+const tooManyFields = 431
+
+/**
+ * Judges a request under what is in force: head, resource, network, caller, policy. Without anything in force it is
+ * denied. Pure; a fault in it throws, and the caller denies.
+ */
+export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined): Judgement {
+  if (inForce === undefined) {
+    return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
+  }
+  const { settings, snapshot } = inForce
+  const policyVersion = snapshot.version
+  const head = readInboundHead({
+    ...facts,
+    defaultPort: facts.isSecure ? 443 : 80,
+    headerCount: Infinity,
+  })
+  if (head.kind === 'bad-request') {
+    return denial(facts, { reason: 'bad-request', detail: head.detail, policyVersion })
+  }
+  const { authority } = head
+  const listener = settings.inbound.find(({ name }) => name === facts.listener)
+  const resource = listener && findResource(snapshot, { listener, authority, facts })
+  const known = { authority, policyVersion, resource }
+  if (facts.rawHeaders.length / 2 > settings.limits.headerCount) {
+    const detail = 'too many header lines'
+    return denial(facts, { ...known, reason: 'bad-request', detail, status: tooManyFields })
+  }
+  if (isMisdirected(facts.delivery, authority))
+    return denial(facts, { ...known, reason: 'name-mismatch' })
+  if (listener === undefined || resource === undefined) {
+    return denial(facts, { ...known, reason: 'unknown-resource' })
+  }
+  const evidence = collectEvidence({
+    ...facts,
+    headers: settings.identity.headers,
+    forwardedHeader: listener.forwardedHeader,
+  })
+  const identification = identify(evidence, { ...settings.identity, ...listener }, snapshot)
+  if (identification.kind === 'bad-request') {
+    return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
+  }
+  const { caller, port: callerPort, removedHeaders } = identification
+  // The peer, not the address that it forwards: a private endpoint is where a connection comes from.
+  const isPrivate =
+    listener.network === 'private' &&
+    facts.delivery === undefined &&
+    isCovered(listener.clients, evidence.peer)
+  const decision = evaluateInbound(snapshot, {
+    resource,
+    network: isPrivate ? 'private' : 'public',
+    source: caller,
+  })
+  return {
+    decision,
+    authority,
+    caller,
+    callerPort,
+    removedHeaders,
+    detail: undefined,
+    status: undefined,
+  }
+}
+
+interface DenialParts {
+  readonly reason: OutsideReason
+  readonly detail?: string
+  readonly status?: number
+  readonly authority?: Authority | undefined
+  readonly resource?: ResourcePolicy | undefined
+  readonly policyVersion?: string
+}
+
+/** A denial by which no stage was asked. The caller is whoever the socket says. */
+export function denial(facts: RequestFacts, parts: DenialParts): Judgement {
+  const { reason, resource, policyVersion = '' } = parts
+  const { delivery } = facts
+  const address = delivery === undefined ? parsePeer(facts.peerAddress) : delivery.peer
+  return {
+    decision: denyOutsideStages({ direction: 'Inbound', reason, resource, policyVersion }),
+    authority: parts.authority,
+    caller: { address, subscriptions: [], perimeters: [], resourceId: undefined },
+    callerPort: delivery === undefined ? facts.peerPort : delivery.peerPort,
+    removedHeaders: [],
+    detail: parts.detail,
+    status: parts.status,
+  }
+}
+
+/** The listener's one resource, else the one that has the host. Only what this instance has a back end for is here. */
+function findResource(
+  snapshot: PolicySnapshot,
+  asked: { listener: InboundListener; authority: Authority; facts: RequestFacts },
+): ResourcePolicy | undefined {
+  const { listener, authority, facts } = asked
+  const { host } = authority
+  const byHost = host.kind === 'name' ? snapshot.resourcesByHost.get(host.name) : undefined
+  const found =
+    listener.resource === undefined ? byHost : snapshot.resources.get(listener.resource.key)
+  // The outbound side decided by name: a listener that serves one resource under any name must not answer for another.
+  if (facts.delivery !== undefined && byHost !== found) return undefined
+  return found?.resource?.backend === undefined ? undefined : found
+}
+
+/** The stream was decided for one name; a request on it for another would be let through undecided (RFC 9110 15.5.20). */
+function isMisdirected(delivery: Delivery | undefined, { host }: Authority): boolean {
+  if (delivery === undefined) return false
+  return host.kind !== 'name' || host.name !== delivery.name
+}

@@ -1,0 +1,206 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { type Duplex, duplexPair } from 'node:stream'
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import type { Delivery } from '../identity/caller.ts'
+import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
+import { type Connection, closeGently } from './connection.ts'
+
+/** Certificate and key of a listener, PEM. */
+export interface ListenerPem {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface HttpListenerOptions {
+  readonly settings: () => Settings | undefined
+  /** The next on the connection, whatever its turn. */
+  readonly onRequest: (arrived: ArrivedRequest) => void
+  readonly onUpgrade: (arrived: ArrivedUpgrade) => void
+  /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
+  readonly onUnreadable: (error: Error, connection: Connection) => void
+  readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
+  readonly onConnection: (connection: Connection) => void
+  /** A connection was dropped without a word, because there are far too many. */
+  readonly onDropped: () => void
+}
+
+export interface ArrivedRequest {
+  readonly connection: Connection
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly expectation: 'none' | 'continue' | 'unknown'
+}
+
+export interface ArrivedUpgrade {
+  readonly connection: Connection
+  readonly request: IncomingMessage
+  /** What came behind the head. */
+  readonly head: Buffer
+}
+
+export interface HttpListener {
+  /** To listen with. Nothing else is to be done to it. */
+  readonly server: Server
+  readonly connections: ReadonlySet<Connection>
+  deliver(delivery: Delivery): Duplex
+  setSecureContext(pem: ListenerPem): void
+}
+
+/** How many connections more than allowed are answered with 503; what comes on top of them is dropped. */
+const answeredBeyondLimit = 256
+
+/** How often Node looks for heads that take too long. */
+const headCheckMs = 250
+
+/** ALPN's list of one, in wire format (RFC 7301 3.1): clients that insist on HTTP/2 learn it in the handshake. */
+const alpnHttp1 = Buffer.from('\x08http/1.1', 'latin1')
+
+/** A listener of HTTP/1, over TLS once it has a secure context. Connections come by TCP or from the outbound side. */
+export function createHttpListener(options: HttpListenerOptions): HttpListener {
+  const connections = new Set<Connection>()
+  const byStream = new WeakMap<Duplex, Connection>()
+  let secureContext: SecureContext | undefined
+
+  const server = createServer({
+    connectionsCheckingInterval: headCheckMs,
+    // A whole upload may take its time: bodies have an idle time-out of ours.
+    requestTimeout: 0,
+    // Whether Host is there is judged, refused and logged like the rest of the head.
+    requireHostHeader: false,
+    insecureHTTPParser: false,
+    shouldUpgradeCallback(request) {
+      const connection = byStream.get(request.socket)
+      return connection !== undefined && options.isUpgrade(request, connection)
+    },
+  })
+  // Node's own listener makes HTTP of a stream; what comes before is ours: limits, TLS, deliveries.
+  const [speakHttp] = server.listeners('connection')
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket) => {
+    // CVE-2023-2968: reset while it was accepted, so that nobody can say any more who it was.
+    if (socket.remoteAddress === undefined) socket.destroy()
+    else accept(socket, undefined)
+  })
+
+  function accept(raw: Duplex, delivery: Delivery | undefined): void {
+    raw.on('error', ignore)
+    const { limits, timeouts } = options.settings() ?? {}
+    const limit = limits?.connections ?? 0
+    if (connections.size >= limit + answeredBeyondLimit) {
+      options.onDropped()
+      raw.destroy()
+      return
+    }
+    if (limits !== undefined && timeouts !== undefined) applyLimits(server, limits, timeouts)
+    const isTooMany = connections.size >= limit
+    const stream = secureContext === undefined ? raw : terminateTls(raw, secureContext)
+    const connection: Connection = {
+      stream,
+      isSecure: stream !== raw,
+      delivery,
+      peerAddress: raw instanceof Socket ? raw.remoteAddress : undefined,
+      peerPort: raw instanceof Socket ? raw.remotePort : undefined,
+      isTooMany,
+      hasSpoken: false,
+      isDeaf: false,
+      isClosing: false,
+      hasUnread: false,
+      current: undefined,
+      waiting: [],
+      afterLast: undefined,
+    }
+    connections.add(connection)
+    byStream.set(stream, connection)
+    stream.on('error', ignore)
+    stream.once('close', () => {
+      connections.delete(connection)
+      raw.destroy()
+    })
+    options.onConnection(connection)
+    // Node ends a connection by this after its last answer.
+    Object.assign(stream, { destroySoon: () => closeGently(connection) })
+    if (stream === raw) {
+      speakHttp?.call(server, stream)
+      return
+    }
+    const timer = setTimeout(() => stream.destroy(), timeouts?.headerMs ?? 0)
+    stream.once('close', () => clearTimeout(timer))
+    stream.once('secure', () => {
+      clearTimeout(timer)
+      speakHttp?.call(server, stream)
+    })
+  }
+
+  function arrive(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Omit<ArrivedRequest, 'expectation'> | undefined {
+    request.on('error', ignore)
+    response.on('error', ignore)
+    const connection = byStream.get(request.socket)
+    if (connection === undefined) request.socket.destroy()
+    return connection && { connection, request, response }
+  }
+
+  const onRequest =
+    (expectation: ArrivedRequest['expectation']) =>
+    (request: IncomingMessage, response: ServerResponse): void => {
+      const arrived = arrive(request, response)
+      if (arrived !== undefined && !arrived.connection.isDeaf && !arrived.connection.isClosing)
+        options.onRequest({ ...arrived, expectation })
+    }
+  server.on('request', onRequest('none'))
+  server.on('checkContinue', onRequest('continue'))
+  server.on('checkExpectation', onRequest('unknown'))
+
+  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    // Node has taken its own handlers away.
+    stream.on('error', ignore)
+    const connection = byStream.get(stream)
+    // A CONNECT behind a request in flight: Node has given the connection up, so has whoever sends such.
+    const isBusy = connection?.current !== undefined
+    if (connection === undefined || connection.isClosing || isBusy) stream.destroy()
+    else options.onUpgrade({ connection, request, head })
+  }
+  server.on('upgrade', onUpgrade)
+  // Nobody tunnels through a resource: answered like any other request that makes no sense.
+  server.on('connect', onUpgrade)
+
+  server.on('clientError', (error: Error, stream: Duplex) => {
+    const connection = byStream.get(stream)
+    if (connection === undefined) stream.destroy()
+    else if (!connection.isClosing) options.onUnreadable(error, connection)
+  })
+
+  return {
+    server,
+    connections,
+    deliver(delivery) {
+      const [theirs, ours] = duplexPair()
+      // Theirs to handle, but an end of ours must never be an unhandled error of theirs.
+      theirs.on('error', ignore)
+      accept(ours, delivery)
+      return theirs
+    },
+    setSecureContext({ cert, key }) {
+      secureContext = createSecureContext({ cert, key })
+    },
+  }
+}
+
+/** Limits count from the next connection on, times from the next request. */
+function applyLimits(server: Server, limits: Limits, { headerMs, keepAliveMs }: Timeouts): void {
+  server.headersTimeout = headerMs
+  server.keepAliveTimeout = keepAliveMs
+  // Node drops what is over its count without a word. One more than we allow, and we see that there are too many.
+  server.maxHeadersCount = limits.headerCount + 1
+  // Read for each connection; the types know it as an option only.
+  Object.assign(server, { maxHeaderSize: limits.headerBytes })
+}
+
+function terminateTls(raw: Duplex, secureContext: SecureContext): TLSSocket {
+  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: alpnHttp1 })
+}
+
+function ignore(): void {}

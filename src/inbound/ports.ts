@@ -1,0 +1,19 @@
+import type { AccessLog } from '../audit/record.ts'
+import type { Meter } from '../audit/meter.ts'
+import type { OperationalLog } from '../audit/operational-log.ts'
+import type { CurrentInForce } from '../settings/in-force.ts'
+import type { OpenConnections } from '../transport/connections.ts'
+
+/** What the reverse proxy is given. */
+export interface InboundPorts {
+  readonly currentInForce: CurrentInForce
+  readonly accessLog: AccessLog
+  readonly openConnections: OpenConnections
+  readonly meter: Meter
+  readonly log: OperationalLog
+  readonly newCorrelationId: () => string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Milliseconds from an arbitrary start, never going back. */
+  readonly monotonicNow: () => number
+}

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { clientHeaders } from './response-headers.ts'
+
+export interface RelayOptions {
+  readonly backendResponse: IncomingMessage
+  readonly response: ServerResponse
+  readonly correlationId: string
+  /** Bytes of the body for the client. */
+  readonly onBody: (bytes: number) => void
+  /** The client has taken what was held back. */
+  readonly onMoved: () => void
+  /** What the back end sent cannot be passed on; nothing has been. */
+  readonly onInvalid: () => void
+  /** The back end is gone before its answer was whole. */
+  readonly onCut: () => void
+}
+
+const minStatus = 200
+
+/**
+ * Passes a back end's answer on, with back-pressure. It ends for the client only if it ended for us: whatever the
+ * framing, an answer that was cut short is never made to look whole.
+ */
+export function relayResponse(options: RelayOptions): void {
+  const { backendResponse, response, correlationId } = options
+  backendResponse.on('error', ignore)
+  const status = backendResponse.statusCode ?? 0
+  const headers = clientHeaders({ status, rawHeaders: backendResponse.rawHeaders, correlationId })
+  if (status < minStatus || headers === undefined) {
+    options.onInvalid()
+    return
+  }
+  try {
+    response.writeHead(status, backendResponse.statusMessage ?? '', headers)
+  } catch {
+    // A status line or a field that Node reads but does not write.
+    options.onInvalid()
+    return
+  }
+  // The head goes out now: a client of a stream of events waits for it.
+  response.flushHeaders()
+  backendResponse.on('data', (chunk: Buffer) => {
+    options.onBody(chunk.length)
+    if (!response.write(chunk)) backendResponse.pause()
+  })
+  response.on('drain', () => {
+    options.onMoved()
+    backendResponse.resume()
+  })
+  backendResponse.once('end', () => {
+    if (backendResponse.complete) response.end()
+  })
+  backendResponse.once('close', () => {
+    if (!backendResponse.complete) options.onCut()
+  })
+}
+
+function ignore(): void {}

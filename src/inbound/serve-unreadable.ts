@@ -1,0 +1,90 @@
+import { inboundRecord } from './access-record.ts'
+import type { Connection } from './connection.ts'
+import type { InboundContext } from './context.ts'
+import { openExchange } from './exchange.ts'
+import { denial, type RequestFacts } from './judge-request.ts'
+import { refuseBare } from './refuse.ts'
+
+/** What Node's parser gave up on: what the log says of it, and its status. */
+interface Unreadable {
+  readonly detail: string
+  readonly status: number
+}
+
+const malformed: Unreadable = { detail: 'not valid HTTP', status: 400 }
+
+const byCode: ReadonlyMap<string, Unreadable> = new Map([
+  ['HPE_HEADER_OVERFLOW', { detail: 'header too large', status: 431 }],
+  ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
+])
+
+/** Node's HTTP parser names its errors so. */
+const parserPrefix = 'HPE_'
+
+/** What a method begins with. Whatever else a connection opens with (a TLS hello, binary) is not HTTP at all. */
+const letter = /^[A-Za-z]/
+
+/**
+ * Answers a connection on which no further request can be read. What is still being served keeps its answer, unless it
+ * is itself what broke; bytes that are not HTTP at all get silence, everything else an answer and a record.
+ */
+export function serveUnreadable(
+  context: InboundContext,
+  connection: Connection,
+  error: Error,
+): void {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const unreadable = byCode.get(code) ?? (code.startsWith(parserPrefix) ? malformed : undefined)
+  const { current } = connection
+  if (unreadable === undefined || (current === undefined && isSilent(connection, error, code))) {
+    connection.stream.destroy()
+    return
+  }
+  const answer = (): void => answerUnreadable(context, connection, unreadable)
+  if (current === undefined) answer()
+  else if (!current.breakOff()) connection.afterLast = answer
+}
+
+/** Whether nothing of HTTP has come: no byte at all, or bytes of another protocol. */
+function isSilent({ hasSpoken, stream }: Connection, error: Error, code: string): boolean {
+  if (hasSpoken) return false
+  if (code === 'HPE_INVALID_METHOD') {
+    const packet = 'rawPacket' in error ? error.rawPacket : undefined
+    return packet instanceof Buffer && !letter.test(packet.toString('latin1', 0, 1))
+  }
+  return 'bytesRead' in stream && stream.bytesRead === 0
+}
+
+function answerUnreadable(
+  context: InboundContext,
+  connection: Connection,
+  { detail, status }: Unreadable,
+): void {
+  const { ports, exchanges, listenerName } = context
+  const { isSecure, peerAddress, peerPort, delivery, stream } = connection
+  const facts: RequestFacts = {
+    listener: listenerName,
+    method: '',
+    target: '',
+    httpVersion: '',
+    rawHeaders: [],
+    isSecure,
+    peerAddress,
+    peerPort,
+    delivery,
+  }
+  const correlationId = delivery?.correlationId ?? ports.newCorrelationId()
+  const exchange = openExchange(ports, {
+    kind: 'request',
+    facts,
+    correlationId,
+    exchanges,
+    abort: () => stream.destroy(),
+  })
+  const policyVersion = ports.currentInForce()?.version ?? ''
+  const judgement = denial(facts, { reason: 'bad-request', detail, policyVersion })
+  ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now() }))
+  exchange.status = status
+  stream.once('close', () => exchange.end('complete'))
+  refuseBare(connection, { reason: 'bad-request', status, correlationId, rawHeaders: [] })
+}

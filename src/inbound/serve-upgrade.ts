@@ -1,0 +1,277 @@
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { CloseReason, FailureReason } from '../reasons.ts'
+import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
+import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
+import { KiB, seconds } from '../units.ts'
+import { headerValues, type RawHeaders } from '../wire/headers.ts'
+import type { RefusalReason } from '../wire/refusal.ts'
+import { type Admission, admit, type RefuseAs } from './admit.ts'
+import { failureReason } from './backend-failure.ts'
+import { hasBody, headersFor, upgradeFields } from './backend-headers.ts'
+import { type Connection, cutOff } from './connection.ts'
+import { factsOf, type InboundContext } from './context.ts'
+import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
+import type { ArrivedUpgrade } from './listener.ts'
+import { refuseBare } from './refuse.ts'
+import { formatHead, relayBareResponse } from './relay-bare-response.ts'
+import { clientHeaders } from './response-headers.ts'
+
+/** Whether a request wants WebSocket and nothing else; all other protocols are ignored, as RFC 9110 7.8 allows. */
+export function wantsWebSocket(rawHeaders: RawHeaders): boolean {
+  const [protocol, ...others] = headerValues(rawHeaders, 'upgrade')
+  return protocol?.toLowerCase() === 'websocket' && others.length === 0
+}
+
+/** Whether it can be one: RFC 6455 4.1, and a body would be taken for what the tunnel carries. */
+export function isPlainUpgrade({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
+  return (
+    method === 'GET' && httpVersion === '1.1' && wantsWebSocket(rawHeaders) && !hasBody(rawHeaders)
+  )
+}
+
+/**
+ * Serves an upgrade: decides, asks the back end, and joins the two once it has answered 101. Until then nothing that
+ * the client sends goes on: a back end that does not switch would read it as requests (GHSA-xq2h-p299-vjwv).
+ */
+export function serveUpgrade(
+  context: InboundContext,
+  arrived: ArrivedUpgrade,
+  refuseAs?: RefuseAs,
+): void {
+  new ServedUpgrade(context, arrived).begin(refuseAs)
+}
+
+/** What a client may send before the 101; more waits in the kernel. */
+const maxHeldBytes = 64 * KiB
+
+/** Before anything is in force; nothing is forwarded then. */
+const fallbackIdleMs = seconds(30)
+
+const switchingProtocols = 101
+
+class ServedUpgrade {
+  readonly #context: InboundContext
+  readonly #connection: Connection
+  readonly #exchange: Exchange
+  readonly #deadline: Deadline
+  #held: Buffer[]
+  #heldBytes: number
+  #call: ClientRequest | undefined
+  #tunnel: Tunnel | undefined
+  #isAnswered = false
+  #closeReason: CloseReason | undefined
+  /** The resource whose slot it has. */
+  #slot: string | undefined
+
+  constructor(context: InboundContext, { request, connection, head }: ArrivedUpgrade) {
+    const { ports, exchanges } = context
+    this.#context = context
+    this.#connection = connection
+    this.#held = head.length === 0 ? [] : [head]
+    this.#heldBytes = head.length
+    this.#exchange = openExchange(ports, {
+      kind: 'tunnel',
+      facts: factsOf(context, { request, connection }),
+      correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
+      exchanges,
+      abort: (reason) => this.#abort(reason),
+    })
+    this.#deadline = sharedDeadlines.watch({
+      idleMs: ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs,
+      lifetimeMs: Number.POSITIVE_INFINITY,
+      onExpire: () => this.#fail('backend-timeout'),
+    })
+    const { stream } = connection
+    connection.isClosing = true
+    stream.on('data', this.#hold)
+    // A client that has nothing more to say before it was answered has given up.
+    stream.on('end', this.#leave)
+    stream.once('close', this.#close)
+  }
+
+  begin(refuseAs: RefuseAs | undefined): void {
+    const { ports } = this.#context
+    const { facts, correlationId } = this.#exchange
+    const slots = this.#context.upgradeSlots
+    const limit = ports.currentInForce()?.settings.limits.tunnelsPerResource ?? 0
+    const admission = admit(ports, facts, {
+      correlationId,
+      refuseAs,
+      isFull: (resource) => slots.taken(resource) >= limit,
+      revoke: () => this.#abort('policy-revoked'),
+    })
+    if (admission.kind === 'refused') {
+      const { decision, status } = admission.judgement
+      this.#refuse(decision.reason, status)
+      return
+    }
+    const { judgement, entry } = admission
+    this.#exchange.admitted = { judgement, entry }
+    this.#slot = judgement.decision.resource?.id.key
+    if (this.#slot !== undefined) slots.take(this.#slot)
+    try {
+      this.#ask(admission)
+    } catch (error) {
+      ports.log.error({ err: error }, 'an upgrade could not be forwarded')
+      this.#endWith('internal-error', 'internal-error')
+    }
+  }
+
+  #ask({ judgement, backend }: Extract<Admission, { kind: 'admitted' }>): void {
+    const { backends, ports } = this.#context
+    const target = backends.target(backend)
+    const headers = headersFor(ports.currentInForce(), this.#exchange.facts, judgement)
+    if (target === undefined) {
+      this.#fail('backend-invalid')
+      return
+    }
+    const send = target.scheme === 'https' ? httpsRequest : httpRequest
+    const call = send({
+      host: target.host,
+      port: target.port,
+      method: 'GET',
+      path: this.#exchange.facts.target,
+      headers: Object.assign(headers, upgradeFields),
+      agent: target.fresh,
+      setHost: false,
+    })
+    this.#call = call
+    call.on('error', (error) => this.#fail(failureReason(error, backends.phaseOf(call.socket))))
+    call.once('upgrade', (response, socket, head) => this.#join(response, socket, head))
+    call.once('response', (response) => this.#pass(response))
+    call.end()
+  }
+
+  #join(response: IncomingMessage, upstream: Duplex, upstreamHead: Buffer): void {
+    upstream.on('error', ignore)
+    const { stream } = this.#connection
+    const { rawHeaders, statusCode: status = 0 } = response
+    const { correlationId } = this.#exchange
+    const headers = clientHeaders({ status, rawHeaders, correlationId })
+    const isSwitched = status === switchingProtocols && wantsWebSocket(rawHeaders)
+    if (headers === undefined || !isSwitched || this.#isOver()) {
+      upstream.destroy()
+      this.#fail('backend-invalid')
+      return
+    }
+    this.#letGo()
+    this.#isAnswered = true
+    this.#exchange.status = status
+    stream.write(formatHead(status, [...headers, ...Object.entries(upgradeFields).flat()]))
+    const timeouts = this.#context.ports.currentInForce()?.settings.timeouts
+    this.#tunnel = openTunnel({
+      client: stream,
+      upstream,
+      clientHead: Buffer.concat(this.#held),
+      upstreamHead,
+      idleMs: timeouts?.tunnelIdleMs ?? fallbackIdleMs,
+      lifetimeMs: timeouts?.tunnelLifetimeMs ?? fallbackIdleMs,
+      onClose: ({ bytesIn, bytesOut, closeReason }) => {
+        this.#exchange.bytesIn = bytesIn
+        this.#exchange.bytesOut = bytesOut
+        this.#end(closeReason)
+      },
+    })
+    this.#held = []
+  }
+
+  /** An ordinary answer. */
+  #pass(backendResponse: IncomingMessage): void {
+    if (this.#isOver()) {
+      backendResponse.destroy()
+      return
+    }
+    this.#deadline.touch()
+    this.#isAnswered = true
+    this.#exchange.status = backendResponse.statusCode
+    const isPassed = relayBareResponse({
+      backendResponse,
+      connection: this.#connection,
+      correlationId: this.#exchange.correlationId,
+      onBody: (bytes) => {
+        this.#exchange.bytesOut += bytes
+        this.#deadline.touch()
+      },
+      onMoved: () => this.#deadline.touch(),
+      onComplete: () => {
+        this.#closeReason ??= 'complete'
+      },
+      onCut: () => this.#fail('backend-reset'),
+    })
+    if (isPassed) return
+    this.#isAnswered = false
+    this.#fail('backend-invalid')
+  }
+
+  readonly #hold = (chunk: Buffer): void => {
+    if (this.#isAnswered) return
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes >= maxHeldBytes) this.#connection.stream.pause()
+  }
+
+  readonly #leave = (): void => {
+    if (!this.#isAnswered) this.#endWith('client-closed', undefined)
+  }
+
+  readonly #close = (): void => {
+    if (this.#tunnel !== undefined) return
+    this.#call?.destroy()
+    this.#end(this.#closeReason ?? clientCloseReason(this.#connection))
+  }
+
+  /** The stream belongs to somebody else from here on. */
+  #letGo(): void {
+    const { stream } = this.#connection
+    stream.off('data', this.#hold)
+    stream.off('end', this.#leave)
+    stream.pause()
+    this.#deadline.cancel()
+  }
+
+  #isOver(): boolean {
+    return this.#closeReason !== undefined || this.#connection.stream.destroyed
+  }
+
+  #fail(reason: FailureReason): void {
+    this.#endWith(reason, reason)
+  }
+
+  #abort(reason: CloseReason): void {
+    if (this.#tunnel !== undefined) this.#tunnel.end(reason)
+    else this.#endWith(reason, reason === 'policy-revoked' ? reason : 'limit')
+  }
+
+  /** Ends it before it was joined: with a refusal as long as nothing was said to the client. */
+  #endWith(why: CloseReason, refusal: RefusalReason | undefined): void {
+    if (this.#tunnel !== undefined || this.#closeReason !== undefined) return
+    this.#closeReason = why
+    this.#call?.destroy()
+    if (this.#isAnswered || refusal === undefined) cutOff(this.#connection)
+    else this.#refuse(refusal, undefined)
+  }
+
+  #refuse(reason: RefusalReason, status: number | undefined): void {
+    const { correlationId, facts } = this.#exchange
+    this.#isAnswered = true
+    this.#closeReason ??= 'complete'
+    this.#deadline.cancel()
+    this.#exchange.status = refuseBare(this.#connection, {
+      reason,
+      status,
+      correlationId,
+      rawHeaders: facts.rawHeaders,
+    })
+  }
+
+  #end(closeReason: CloseReason): void {
+    this.#deadline.cancel()
+    if (this.#slot !== undefined) this.#context.upgradeSlots.release(this.#slot)
+    this.#slot = undefined
+    this.#exchange.end(closeReason)
+  }
+}
+
+function ignore(): void {}

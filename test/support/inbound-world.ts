@@ -1,0 +1,129 @@
+import type { AccessRecord } from '../../src/audit/record.ts'
+import type { EndedExchange } from '../../src/audit/meter.ts'
+import { createInboundProxy, type InboundProxy } from '../../src/inbound/inbound-proxy.ts'
+import type { ListenerPem } from '../../src/inbound/listener.ts'
+import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
+import { monotonicNow } from '../../src/transport/slices.ts'
+import { type HeldInForce, holdInForce } from './in-force.ts'
+import type { InForceParts } from './settings-parts.ts'
+
+/** One inbound proxy with everything around it that it needs, and eyes on all that it says. */
+export interface InboundWorld {
+  readonly proxy: InboundProxy
+  readonly port: number
+  readonly inForce: HeldInForce
+  readonly openConnections: OpenConnections
+  readonly records: readonly AccessRecord[]
+  /** What it told the meter at the end of each exchange. */
+  readonly ended: readonly EndedExchange[]
+  /** Opened less ended, of all kinds. */
+  readonly metered: () => number
+  /** Messages of the operational log, `error` and `warn`. */
+  readonly complaints: readonly string[]
+  /** Resolves once there are records for which this holds, with the first of them. */
+  record(holds: (record: AccessRecord) => boolean): Promise<AccessRecord>
+  /** Swaps what is in force as a reload does, and judges what is open again. */
+  reload(parts: InForceParts): Promise<void>
+}
+
+interface Teardown {
+  teardown(end: () => Promise<void>): void
+}
+
+/** The listener is called `public` unless the parts have another. */
+export async function startInbound(
+  t: Teardown,
+  parts: InForceParts,
+  options: { readonly pem?: ListenerPem } = {},
+): Promise<InboundWorld> {
+  const given = { inbound: [{ name: 'public' }], ...parts }
+  const inForce = holdInForce(given)
+  const records: AccessRecord[] = []
+  const ended: EndedExchange[] = []
+  const complaints: string[] = []
+  let opened = 0
+  let waiting: (() => void)[] = []
+  const openConnections = createOpenConnections({
+    version: () => inForce.current()?.version ?? '',
+    onFault: (error) => complaints.push(String(error)),
+  })
+  const complain = (...words: unknown[]): void => {
+    complaints.push(
+      words.map((word) => (typeof word === 'string' ? word : describe(word))).join(' '),
+    )
+  }
+  let ids = 0
+  const proxy = createInboundProxy(given.inbound[0]?.name ?? 'public', {
+    currentInForce: inForce.current,
+    accessLog: {
+      accept(record) {
+        records.push(record)
+        const woken = waiting
+        waiting = []
+        for (const wake of woken) wake()
+      },
+    },
+    openConnections,
+    meter: {
+      opened: () => opened++,
+      ended: (exchange) => ended.push(exchange),
+    },
+    log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
+    newCorrelationId: () => `correlation-${++ids}`,
+    now: () => Date.now(),
+    monotonicNow,
+  })
+  if (options.pem !== undefined) proxy.setSecureContext(options.pem)
+  const { port } = await proxy.listen()
+  t.teardown(async () => proxy.close())
+  return {
+    proxy,
+    port,
+    inForce,
+    openConnections,
+    records,
+    ended,
+    metered: () => opened - ended.length,
+    complaints,
+    async record(holds) {
+      for (;;) {
+        const found = records.find(holds)
+        if (found !== undefined) return found
+        await new Promise<void>((resolve) => waiting.push(resolve))
+      }
+    },
+    async reload(next) {
+      const version = inForce.swap({ inbound: given.inbound, ...next })
+      await openConnections.judgeAgain(version)
+    },
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value !== 'object' || value === null || !('err' in value)) return ''
+  return value.err instanceof Error ? (value.err.stack ?? value.err.message) : String(value.err)
+}
+
+/** One Enforced member, `orders` under `orders.test`, that lets in everything from loopback. */
+export function openShop(backend: string, more: Partial<InForceParts> = {}): InForceParts {
+  return {
+    resources: [{ id: 'orders', hosts: ['orders.test'], backend }],
+    perimeters: [shopPerimeter(['127.0.0.0/8'])],
+    ...more,
+  }
+}
+
+/** The same with nobody let in. */
+export function closedShop(backend: string, more: Partial<InForceParts> = {}): InForceParts {
+  return { ...openShop(backend, more), perimeters: [shopPerimeter([])] }
+}
+
+function shopPerimeter(
+  addressPrefixes: readonly string[],
+): NonNullable<InForceParts['perimeters']>[number] {
+  return {
+    name: 'shop',
+    profiles: [{ name: 'web', accessRules: [{ name: 'office', addressPrefixes }] }],
+    associations: [{ resource: 'orders' }],
+  }
+}
