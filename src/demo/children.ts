@@ -55,14 +55,11 @@ export class Children {
   /** Starts `ringfence run`; its operational log goes to `onLine`, line by line. */
   startRingfence(options: {
     readonly settingsFile: string
-    /** Certificate that back ends are verified against, besides the usual authorities. */
-    readonly trusted: Certificate
     readonly onLine: (line: string) => void
   }): ChildProcess {
-    const { settingsFile, trusted, onLine } = options
+    const { settingsFile, onLine } = options
     const child = spawn(process.execPath, [pathOf('../main'), 'run', '--config', settingsFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: trusted.certificateFile },
     })
     this.#keep(child)
     for (const stream of [child.stdout, child.stderr]) {

@@ -36,6 +36,7 @@ resources:
   - id: ${members.vault}
     hosts: [vault.demo.example]
     backend: https://127.0.0.1:${vault.tlsPort}
+    backendCaFile: certificate.pem
   - id: ${members.search}
     hosts: [search.demo.example]
     backend: http://127.0.0.1:${search.port}

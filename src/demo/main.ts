@@ -51,6 +51,7 @@ const stories: readonly Story[] = [
 
 /** Lines of the child's operational log that are shown when something went wrong. */
 const shownLines = 20
+const shownWidth = 300
 
 /** Runs it all and resolves with the exit code. Ends every process it started, whatever happens. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -92,7 +93,6 @@ async function runStories(parts: {
   const recent: string[] = []
   const ringfence = children.startRingfence({
     settingsFile: world.settingsFile,
-    trusted: world.certificate,
     onLine: (line) => {
       recent.push(line)
       if (recent.length > shownLines) recent.shift()
@@ -117,7 +117,7 @@ async function runStories(parts: {
     await log.close()
   }
   const failed = report.end()
-  if (failed > 0) for (const line of recent) report.note(`ringfence: ${line}`)
+  if (failed > 0) for (const line of recent) report.note(`ringfence: ${line.slice(0, shownWidth)}`)
   return failed
 }
 

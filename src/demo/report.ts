@@ -20,7 +20,8 @@ export interface ReportOptions {
 
 type Style = Parameters<typeof styleText>[0]
 
-const widths = { tried: 58, expected: 24, got: 24 } as const
+/** The longest of each. */
+const widths = { tried: 51, expected: 26, got: 26 } as const
 const margin = '  '
 
 export function createReport({ write, colours }: ReportOptions): Report {
@@ -67,9 +68,9 @@ export function createReport({ write, colours }: ReportOptions): Report {
 
 function columns(tried: string, { expected, got }: { expected: string; got: string }): string {
   return (
-    `${tried.padEnd(widths.tried)}  ` +
-    `${expected.padEnd(widths.expected)}  ` +
-    `${got.padEnd(widths.got)}  `
+    `${tried.padEnd(widths.tried)} ` +
+    `${expected.padEnd(widths.expected)} ` +
+    `${got.padEnd(widths.got)} `
   )
 }
 

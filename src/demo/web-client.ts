@@ -48,6 +48,7 @@ export async function send(call: Call): Promise<Answer> {
   return exchange(
     {
       ...target,
+      agent: false,
       ...(from === undefined ? {} : { localAddress: from }),
       method,
       headers: { host: url.host, connection: 'close', ...headers },
@@ -109,7 +110,9 @@ export async function sendOver(stream: Duplex, call: Call): Promise<Answer> {
 
 /** Speaks TLS over an open stream, verified against one certificate. */
 export function secure(stream: Duplex, options: { name: string; certificate: string }): Duplex {
-  return tlsConnect({ socket: stream, servername: options.name, ca: options.certificate })
+  const secured = tlsConnect({ socket: stream, servername: options.name, ca: options.certificate })
+  secured.on('error', () => secured.destroy())
+  return secured
 }
 
 /** Writes bytes as they are and reads until the other side closes: what no proper client would send. */
@@ -134,7 +137,7 @@ export async function sendRaw(
 
 function exchange(options: RequestOptions, body: string | undefined): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ ...options, agent: false, timeout: timeoutMs })
+    const request = httpRequest({ ...options, timeout: timeoutMs })
     request.on('response', (response) => {
       readAnswer(response).then(resolve, reject)
     })

@@ -26,14 +26,14 @@ export const amongMembers: Story = {
       also: oneCorrelation,
     },
     {
-      tried: 'orders takes a key from the vault over https (CONNECT)',
+      tried: 'orders takes a key from the vault (CONNECT, TLS)',
       expect: '200 same-perimeter',
       categories: [attempt, intra],
       act: async () => takeKey(world),
       also: oneCorrelation,
     },
     {
-      tried: 'orders calls ledger, in the linked perimeter billing',
+      tried: 'orders calls ledger, in the linked perimeter',
       expect: '200 linked-perimeter',
       categories: ['NspCrossPerimeterOutboundAllowed', 'NspCrossPerimeterInboundAllowed'],
       act: async () =>
@@ -44,7 +44,7 @@ export const amongMembers: Story = {
       also: oneCorrelation,
     },
     {
-      tried: 'ledger calls the vault, which the link does not reach',
+      tried: 'ledger calls the vault; the link does not reach it',
       expect: '403 no-matching-rule',
       categories: ['NspPublicOutboundPerimeterRulesDenied'],
       act: async () =>
@@ -54,7 +54,7 @@ export const amongMembers: Story = {
         }),
     },
     {
-      tried: 'a tunnel to the vault, and inside it a request for ledger',
+      tried: 'a tunnel to the vault; inside it, a call of ledger',
       expect: '421 name-mismatch',
       categories: [attempt, 'NspPublicInboundPerimeterRulesDenied'],
       act: async () => frontDomain(world),

@@ -155,13 +155,14 @@ async function revoke(
   const { stream, change } = withdrawal
   const before = log.lines.length
   stream.resume()
-  const closed = once(stream, 'close').then(() => 'closed')
+  // However it ends: a reset is an end too.
+  const closed = new Promise<string>((resolve) => stream.once('close', () => resolve('closed')))
   await change()
   const late = delay(revocationMs, `open after ${revocationMs} ms`, { ref: false })
   const outcome = await Promise.race([closed, late])
-  const hasEnd = ({ closeReason }: LogLine): boolean => closeReason !== undefined
-  const ends = (await log.since(before, (lines) => lines.some(hasEnd))).filter(hasEnd)
-  return observe(`${outcome}: ${ends.map(({ closeReason }) => closeReason).join(', ')}`)
+  const isRevoked = ({ closeReason }: LogLine): boolean => closeReason === 'policy-revoked'
+  const lines = await log.since(before, (read) => read.some(isRevoked))
+  return observe(`${outcome}: ${lines.some(isRevoked) ? 'policy-revoked' : 'no line says why'}`)
 }
 
 async function echo(stream: Duplex, text: string): Promise<string> {

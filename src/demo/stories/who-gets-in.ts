@@ -31,7 +31,7 @@ export const enforcedInbound: Story = {
       also: sameCorrelation,
     },
     {
-      tried: "the partner's subscription, vouched for by the gateway",
+      tried: "the partner's subscription, as the gateway vouches",
       expect: '200 access-rule',
       categories: [allowedByRule],
       act: async () =>
@@ -47,7 +47,7 @@ export const enforcedInbound: Story = {
           : undefined,
     },
     {
-      tried: 'a stranger writes that subscription into the header itself',
+      tried: 'a stranger writes that subscription into a header',
       expect: '403 no-matching-rule',
       categories: [deniedByPerimeter],
       act: async () =>
@@ -62,7 +62,7 @@ export const enforcedInbound: Story = {
           : 'the log does not mention the header that was removed',
     },
     {
-      tried: "a stranger writes the office's address into X-Forwarded-For",
+      tried: "a stranger forges the office's X-Forwarded-For",
       expect: '403 no-matching-rule',
       categories: [deniedByPerimeter],
       act: async () =>
@@ -73,7 +73,7 @@ export const enforcedInbound: Story = {
         }),
     },
     {
-      tried: 'the same address over an approved private endpoint',
+      tried: 'over an approved private endpoint',
       expect: '200 private-endpoint',
       categories: ['NspPrivateInboundAllowed'],
       act: async () =>
@@ -83,7 +83,7 @@ export const enforcedInbound: Story = {
         }),
     },
     {
-      tried: 'a member of the perimeter reads the vault (the gateway vouches)',
+      tried: 'a member reads the vault, as the gateway vouches',
       expect: '200 same-perimeter',
       categories: ['NspIntraPerimeterInboundAllowed'],
       act: async () =>
@@ -104,7 +104,7 @@ export const learningInbound: Story = {
     'have answered.',
   checks: ({ world }) => [
     {
-      tried: 'a stranger searches; Enforced mode would have denied it',
+      tried: 'a stranger searches; Enforced would deny it',
       expect: '200 resource-rules',
       categories: [allowedByResource],
       act: async () => send(fromStranger(world, hosts.search)),
@@ -114,7 +114,7 @@ export const learningInbound: Story = {
           : 'the log does not say that Enforced mode would deny it',
     },
     {
-      tried: 'a stranger asks for reports, whose service is down',
+      tried: 'a stranger asks for reports; its service is down',
       expect: '502 connect-refused',
       categories: [allowedByResource],
       act: async () => send(fromStranger(world, hosts.reports)),
@@ -129,7 +129,7 @@ export const unassociatedInbound: Story = {
     'association never opens anything.',
   checks: ({ world }) => [
     {
-      tried: 'the office reaches legacy, whose own firewall names it',
+      tried: 'the office reaches legacy; its firewall names it',
       expect: '200 resource-rules',
       categories: [allowedByResource],
       act: async () => send(fromOffice(world, hosts.legacy)),
@@ -141,13 +141,13 @@ export const unassociatedInbound: Story = {
       act: async () => send(fromStranger(world, hosts.legacy)),
     },
     {
-      tried: 'the office reaches closed (publicNetworkAccess Disabled)',
+      tried: 'the office reaches closed (access Disabled)',
       expect: '403 public-access-disabled',
       categories: [deniedByResource],
       act: async () => send(fromOffice(world, hosts.closed)),
     },
     {
-      tried: 'the office reaches orphan (SecuredByPerimeter by default)',
+      tried: 'the office reaches orphan (locked by default)',
       expect: '403 locked-down',
       categories: [deniedByPerimeter],
       act: async () => send(fromOffice(world, hosts.orphan)),

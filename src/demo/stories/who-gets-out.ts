@@ -21,7 +21,7 @@ export const enforcedOutbound: Story = {
       act: async () => viaOrders(world, `${hosts.payments}:${world.services.payments.port}`),
     },
     {
-      tried: 'orders calls the payments host over https (CONNECT)',
+      tried: 'orders calls it over https (CONNECT)',
       expect: '200 access-rule',
       categories: [allowedByRule],
       act: async () => payOverTls(world),
@@ -62,13 +62,13 @@ export const enforcedOutbound: Story = {
       act: async () => viaOrders(world, `${hosts.payments}.attacker.example`),
     },
     {
-      tried: 'the payments host on a port that rules do not cover',
+      tried: 'the payments host on a port that no rule covers',
       expect: '403 port-not-allowed',
       categories: [deniedByPerimeter],
       act: async () => viaOrders(world, `${hosts.payments}:22`),
     },
     {
-      tried: 'an allowed name that leads to the metadata address',
+      tried: 'an allowed name that leads to cloud metadata',
       expect: '403 address-not-public',
       categories: [deniedByPerimeter],
       act: async () => viaOrders(world, 'metadata.demo.example'),
@@ -97,7 +97,7 @@ export const learningOutbound: Story = {
   about: 'The guard is no access rule: a name that leads inside is refused in every access mode.',
   checks: ({ world }) => [
     {
-      tried: 'search fetches updates, which none of its rules names',
+      tried: 'search fetches updates, which no rule names',
       expect: '200 learning-mode',
       categories: ['NspPublicOutboundResourceRulesAllowed'],
       act: async () => viaSearch(world, `${hosts.updates}:${world.services.updates.port}`),
