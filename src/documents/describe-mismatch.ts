@@ -30,10 +30,14 @@ export function describeMismatch(root: Shape, error: ErrorObject): Mismatch {
       const name = textParam(error, 'additionalProperty')
       const known = shape?.kind === 'object' ? Object.keys(shape.keys) : []
       const close = closestWord(name, known)
-      const advice = close === undefined ? '' : `; did you mean ${quote(close)}`
+      const hints = shape?.kind === 'object' ? shape.hints : {}
+      const hint = Object.hasOwn(hints, name) ? hints[name] : undefined
+      const meant = close === undefined ? '' : `; did you mean ${quote(close)}`
+      const advice = hint === undefined ? meant : `; ${hint}`
       return { path: [...path, name], at: 'key', message: `unknown key ${quote(name)}${advice}` }
     }
     case 'type':
+      if (shape?.kind === 'choice') return value(describeChoice(subject, shape, error.data))
       return value(
         `${subject} must be ${describeShape(shape)}, not ${actual}${typeAdvice(shape, error.data)}`,
       )
@@ -68,9 +72,15 @@ function describeChoice(subject: string, shape: Shape | undefined, data: unknown
   const hint = typeof data === 'string' && Object.hasOwn(hints, data) ? hints[data] : undefined
   const close = typeof data === 'string' ? closestWord(data, choice.values) : undefined
   const advice = hint ?? (close === undefined ? undefined : `did you mean ${quote(close)}`)
-  const known = choice.values.map((word) => quote(word)).join(', ')
+  const known =
+    choice.values.length > maxListedWords
+      ? `${choice.values.length} known words, such as ${quote(choice.values[0] ?? '')}`
+      : choice.values.map((word) => quote(word)).join(', ')
   return `${subject} must be one of ${known}, not ${describeData(data)}${advice === undefined ? '' : `; ${advice}`}`
 }
+
+/** More would hide the rest of the sentence. */
+const maxListedWords = 6
 
 /** The key that a reader looks for: `port`, an item of `hosts`. */
 function describeSubject(root: Shape, path: Path): string {
@@ -120,7 +130,7 @@ function typeAdvice(shape: Shape | undefined, data: unknown): string {
 }
 
 function unitOf(shape: Shape | undefined): string {
-  return shape?.kind === 'integer' && shape.unit !== undefined ? ` ${shape.unit}` : ''
+  return shape?.kind === 'integer' && shape.unit !== undefined ? ` (${shape.unit})` : ''
 }
 
 function shapeAt(root: Shape, path: Path): Shape | undefined {

@@ -62,8 +62,7 @@ export function createNodeReader(root: ParsedNode): NodeReader {
   const readAlias = (alias: { readonly source: string }): unknown => {
     const target = anchors.get(alias.source)
     if (target === undefined) {
-      fault(alias, `no anchor ${quote(alias.source)} stands before this alias`)
-      return null
+      return unusable(alias, `no anchor ${quote(alias.source)} stands before this alias`)
     }
     if (open.has(target)) unusable(alias, `the alias ${quote(alias.source)} contains itself`)
     targets.set(alias, target)

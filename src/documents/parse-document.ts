@@ -106,7 +106,7 @@ function countParts(text: string): number {
 
 function describeFault(fault: YAMLError): string {
   const message = fault.message.split('\n', 1)[0] ?? ''
-  const sentence = message.replace(/[.:]$/, '')
+  const sentence = message.charAt(0).toLowerCase() + message.slice(1).replace(/[.:]$/, '')
   if (fault.code === 'TAG_RESOLVE_FAILED') return 'tags are not supported here'
   return `not valid YAML or JSON: ${quote(sentence).slice(1, -1)}`
 }

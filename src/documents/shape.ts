@@ -43,6 +43,8 @@ export interface MapShape<S extends Shape = Shape> {
 export interface ObjectShape<K extends Keys = Keys> {
   readonly kind: 'object'
   readonly keys: K
+  /** Keys that people try and that are none, and what to do instead. */
+  readonly hints: Readonly<Record<string, string>>
 }
 
 export type Keys = { readonly [name: string]: Key }
@@ -105,8 +107,11 @@ export function map<S extends Shape>(keys: string, values: S): MapShape<S> {
   return { kind: 'map', keys, values }
 }
 
-export function object<K extends Keys>(keys: K): ObjectShape<K> {
-  return { kind: 'object', keys }
+export function object<K extends Keys>(
+  keys: K,
+  hints: Readonly<Record<string, string>> = {},
+): ObjectShape<K> {
+  return { kind: 'object', keys, hints }
 }
 
 export function required<S extends Shape>(shape: S, description: string): Key<S, 'required'> {

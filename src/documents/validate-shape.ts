@@ -18,7 +18,7 @@ export interface ShapeOptions {
 export interface Validated<S extends Shape> {
   /** Whole and with defaults: what did not fit was left out, so that later checks can go on and report theirs. */
   readonly value: Value<S>
-  /** Takes paths into `value`. An error about something that has lost a part is dropped: it may be a consequence. */
+  /** Takes paths into `value`. What is said about something that has lost a part is dropped: it may be a consequence. */
   readonly findings: Findings
 }
 
@@ -70,9 +70,15 @@ export function validateShape<S extends Shape>(
 }
 
 function report(shape: Shape, mismatches: readonly ErrorObject[], options: ShapeOptions): void {
+  const described = new Set<string>()
   for (const mismatch of mismatches) {
+    const { instancePath, keyword } = mismatch
+    const isAboutKeys = keyword === 'required' || keyword === 'additionalProperties'
+    // Of a value, the first mismatch says enough: empty text is also none of the words that are allowed.
+    if (!isAboutKeys && described.has(instancePath)) continue
+    if (!isAboutKeys) described.add(instancePath)
     const { path, at, message } = describeMismatch(shape, mismatch)
-    if (mismatch.keyword === 'additionalProperties' && options.unknownKeys === 'warning') {
+    if (keyword === 'additionalProperties' && options.unknownKeys === 'warning') {
       options.findings.warning(path, `${message}; it takes no part in any decision`, at)
     } else {
       options.findings.error(path, message, at)
@@ -112,7 +118,8 @@ function createTranslatedFindings(
       if (!hasLost(original)) findings.error(original, message, at)
     },
     warning(path, message, at) {
-      findings.warning(pathOf(path), message, at)
+      const original = pathOf(path)
+      if (!hasLost(original)) findings.warning(original, message, at)
     },
     foundWithin: (path) => findings.foundWithin(pathOf(path)),
   }

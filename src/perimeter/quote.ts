@@ -1,4 +1,4 @@
-const maxQuotedLength = 120
+const maxQuotedLength = 200
 
 /** Controls, formats (zero-width, bidirectional), lone surrogates, line separators: they act on the terminal that shows them. */
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

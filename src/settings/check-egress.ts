@@ -1,6 +1,6 @@
 import type { Findings } from '../documents/findings.ts'
+import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
-import { createAddressGuard } from '../policy/address-guard.ts'
 import {
   type IpAddress,
   isPrefix,
@@ -9,23 +9,23 @@ import {
   prefixCovers,
 } from '../wire/address.ts'
 import { specialRanges } from '../wire/address-class.ts'
-import type { EgressSettings, PrivateAddressGrant } from './settings.ts'
+import type { NamePattern } from '../wire/hostname.ts'
 
-/** What egress settings mean: ports that cover nothing, grants and fixed answers that the guard will not honour. */
-export function checkEgress(egress: EgressSettings, findings: Findings): void {
-  if (egress.ports.length === 0) {
-    findings.warning(
-      ['egress', 'ports'],
-      'FQDN rules cover no port and never match; list at least one',
-    )
+interface At {
+  readonly path: Path
+  readonly findings: Findings
+}
+
+/** Says where the ports of FQDN rules cover nothing or repeat themselves. */
+export function checkPorts(ports: readonly number[], { path, findings }: At): void {
+  if (ports.length === 0) {
+    findings.warning(path, 'FQDN rules cover no port and never match; list at least one')
   }
-  for (const [index, port] of egress.ports.entries()) {
-    if (egress.ports.indexOf(port) < index) {
-      findings.warning(['egress', 'ports', index], `the port ${port} is listed twice`)
+  for (const [index, port] of ports.entries()) {
+    if (ports.indexOf(port) < index) {
+      findings.warning([...path, index], `the port ${port} is listed twice`)
     }
   }
-  for (const grant of egress.privateAddresses) checkGrant(grant, findings)
-  checkFixedAnswers(egress, findings)
 }
 
 /** Classes that only a single address, granted to an exact name, opens (`policy/address-guard.ts`). */
@@ -36,34 +36,28 @@ const guardedClasses: ReadonlySet<string> = new Set([
   'unspecified',
 ])
 
-function checkGrant({ name, prefixes }: PrivateAddressGrant, findings: Findings): void {
-  const path = ['egress', 'privateAddresses', name]
-  const isExact = !name.startsWith('*.')
-  for (const prefix of prefixes) {
-    const isSingle = prefix.length === prefix.bytes.length * 8
-    if (isExact && isSingle) continue
-    const within = rows.filter((row) => covers(row.prefix, prefix)).map((row) => row.class)
-    const guarded = within.find((name) => guardedClasses.has(name))
-    const inside = rows.find((row) => guardedClasses.has(row.class) && covers(prefix, row.prefix))
-    if (guarded !== undefined) {
-      findings.error(
-        path,
-        `${quote(prefix.text)} can have no effect: ${guarded} addresses are granted one by one, each to an exact name`,
-      )
-    } else if (inside !== undefined) {
-      findings.warning(
-        path,
-        `${quote(prefix.text)} does not grant ${quote(inside.prefix.text)} in it: ${inside.class} addresses are granted one by one, each to an exact name`,
-      )
-    }
-    if (prefix.length === 0) {
-      findings.warning(
-        path,
-        `${quote(prefix.text)} is every address: the guard would let ${quote(name)} lead anywhere`,
-      )
-    } else if (within.length === 0 && inside === undefined && isPublic(prefix)) {
-      findings.warning(path, `${quote(prefix.text)} is public, which needs no grant`)
-    }
+/** Says where the guard will not honour a grant, or where it opens more than can be meant. */
+export function checkGrant(
+  grant: { readonly name: NamePattern; readonly prefix: Prefix },
+  { path, findings }: At,
+): void {
+  const { name, prefix } = grant
+  const isSingle = prefix.length === prefix.bytes.length * 8
+  const isHonoured = isSingle && !name.startsWith('*.')
+  const around = rows.filter((row) => covers(row.prefix, prefix)).map((row) => row.class)
+  const guarded = around.find((found) => guardedClasses.has(found))
+  const inside = rows.find((row) => guardedClasses.has(row.class) && covers(prefix, row.prefix))
+  const oneByOne = 'addresses are granted one by one, each to an exact name'
+  if (prefix.length === 0) {
+    const consequence = `the guard would let ${quote(name)} lead almost anywhere`
+    findings.warning(path, `${quote(prefix.text)} is every address: ${consequence}`)
+  } else if (guarded !== undefined && !isHonoured) {
+    findings.error(path, `${quote(prefix.text)} can have no effect: ${guarded} ${oneByOne}`)
+  } else if (inside !== undefined && !isHonoured) {
+    const what = `${quote(inside.prefix.text)} in it: ${inside.class} ${oneByOne}`
+    findings.warning(path, `${quote(prefix.text)} does not grant ${what}`)
+  } else if (around.length === 0 && isPublic(prefix)) {
+    findings.warning(path, `${quote(prefix.text)} is public, which needs no grant`)
   }
 }
 
@@ -77,6 +71,7 @@ const rows: readonly Row[] = specialRanges.flatMap((range) => {
   return isPrefix(prefix) ? [{ prefix, class: range.class }] : []
 })
 
+/** Whether no address of the prefix is special; for IPv6, global unicast only (2000::/3). */
 function isPublic(prefix: Prefix): boolean {
   const isGlobal = prefix.bytes.length === 4 || (prefix.bytes[0] ?? 0) >> 5 === 1
   return isGlobal && !rows.some((row) => covers(prefix, row.prefix))
@@ -85,22 +80,4 @@ function isPublic(prefix: Prefix): boolean {
 function covers(outer: Prefix, inner: Prefix): boolean {
   const first: IpAddress = { kind: 'address', bytes: inner.bytes, text: inner.text }
   return outer.length <= inner.length && prefixCovers(outer, first)
-}
-
-function checkFixedAnswers(egress: EgressSettings, findings: Findings): void {
-  const guard = createAddressGuard({
-    grants: egress.privateAddresses,
-    ownListeners: () => [],
-    ownAddresses: [],
-  })
-  for (const [name, addresses] of egress.hosts) {
-    for (const address of addresses) {
-      const refusal = guard.refuse({ host: { kind: 'name', name }, address, port: 443 })
-      if (refusal === undefined) continue
-      findings.warning(
-        ['egress', 'hosts', name],
-        `the guard refuses ${quote(address.text)} (${refusal}); grant it to ${quote(name)} in \`privateAddresses\``,
-      )
-    }
-  }
 }

@@ -1,6 +1,5 @@
 import type { Findings } from '../documents/findings.ts'
 import { quote } from '../perimeter/quote.ts'
-import { warnOfEveryone } from './read-prefixes.ts'
 import type { IdentitySettings } from './settings.ts'
 
 /** Names with a meaning of their own: as an identity header they would be read, removed or written for two reasons. */
@@ -29,10 +28,4 @@ export function checkIdentity(identity: IdentitySettings, findings: Findings): v
     }
     seen.set(folded, kind)
   }
-  warnOfEveryone(identity.headersTrustedFrom, {
-    path: ['identity', 'headersTrustedFrom'],
-    findings,
-    consequence:
-      'anyone may claim to be any member of any perimeter, and no rule protects anything',
-  })
 }

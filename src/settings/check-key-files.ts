@@ -72,7 +72,7 @@ async function checkAuthorities(file: string, context: Context): Promise<void> {
 async function readPem(file: string, { path, findings }: Context): Promise<string | undefined> {
   const read = await readText(file, MiB)
   if (read.kind === 'text') return read.text
-  findings.error(path, `${quote(file)}: ${read.message}`)
+  findings.error(path, read.message)
   return undefined
 }
 

@@ -12,7 +12,6 @@ import {
   listenHostProblem,
   maxSocketPathBytes,
 } from './listen-address.ts'
-import { warnOfEveryone } from './read-prefixes.ts'
 import type { InboundListener, ListenAddress, OutboundListener, Settings } from './settings.ts'
 
 /** What the listeners mean, one by one and together (design: who may speak for a member, what counts as private). */
@@ -69,16 +68,6 @@ function checkInbound(
       'key',
     )
   }
-  warnOfEveryone(value.clients, {
-    path: clientsPath,
-    findings,
-    consequence: 'every caller would count as private and be let in whatever the rules say',
-  })
-  warnOfEveryone(value.trustedProxies, {
-    path: [...path, 'trustedProxies'],
-    findings,
-    consequence: 'anyone may claim any source address, and rules about addresses protect nothing',
-  })
   const resource = context.resources.find(({ id }) => id.key === value.resource?.key)
   if (value.resource !== undefined && resource?.backend === undefined) {
     findings.error(
@@ -122,12 +111,6 @@ function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Find
       'key',
     )
   }
-  const whom = resource === undefined ? 'connect' : `speak for ${quote(resource.name)}`
-  warnOfEveryone(clients, {
-    path: clientsPath,
-    findings,
-    consequence: `whoever reaches this listener may ${whom}`,
-  })
 }
 
 function checkNames(

@@ -1,23 +1,35 @@
 import type { Findings } from '../documents/findings.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
+import { validatePrefix } from '../perimeter/validate-prefix.ts'
+import { type AddressGuard, createAddressGuard } from '../policy/address-guard.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 import { parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname, parseNamePattern } from '../wire/hostname.ts'
-import { readPrefixes } from './read-prefixes.ts'
+import { checkGrant, checkPorts } from './check-egress.ts'
 import type { SettingsValue } from './schema.ts'
 import type { EgressSettings, PrivateAddressGrant } from './settings.ts'
 
-/** Reads `egress`. */
+/** Reads `egress`. What is wrong is reported and left out. */
 export function readEgress(value: SettingsValue['egress'], findings: Findings): EgressSettings {
   const path: Path = ['egress']
+  const privateAddresses = readGrants(value.privateAddresses, {
+    path: [...path, 'privateAddresses'],
+    findings,
+  })
+  checkPorts(value.ports, { path: [...path, 'ports'], findings })
   return {
     ports: value.ports,
-    privateAddresses: readGrants(value.privateAddresses, {
-      path: [...path, 'privateAddresses'],
+    privateAddresses,
+    hosts: readFixedAnswers(value.hosts, {
+      path: [...path, 'hosts'],
       findings,
+      guard: createAddressGuard({
+        grants: privateAddresses,
+        ownListeners: () => [],
+        ownAddresses: [],
+      }),
     }),
-    hosts: readFixedAnswers(value.hosts, { path: [...path, 'hosts'], findings }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
   }
 }
@@ -35,20 +47,26 @@ function readGrants(
     const place = [...path, key]
     const name = parseNamePattern(key)
     if (name === undefined) {
-      findings.error(
-        place,
-        `${quote(key)} is no name; write a lower-case name, or \`*.\` and one of at least two labels`,
-        'key',
-      )
+      const advice = 'write a lower-case name, or `*.` and one of at least two labels'
+      findings.error(place, `${quote(key)} is no name; ${advice}`, 'key')
     }
-    const prefixes = readPrefixes(texts, { path: place, findings })
+    const prefixes = texts.flatMap((text, index) => {
+      const at = { path: [...place, index], findings }
+      const checked = validatePrefix(text)
+      if (checked.kind === 'invalid') {
+        findings.error(at.path, checked.message)
+        return []
+      }
+      if (name !== undefined) checkGrant({ name, prefix: checked.value }, at)
+      return [checked.value]
+    })
     return name === undefined ? [] : [{ name, prefixes }]
   })
 }
 
 function readFixedAnswers(
   value: SettingsValue['egress']['hosts'],
-  { path, findings }: Context,
+  { path, findings, guard }: Context & { readonly guard: AddressGuard },
 ): ReadonlyMap<Hostname, readonly IpAddress[]> {
   const answers = new Map<Hostname, readonly IpAddress[]>()
   for (const [key, texts] of Object.entries(value)) {
@@ -60,22 +78,33 @@ function readFixedAnswers(
         `${quote(key)} is no host name; fixed answers are for exact names`,
         'key',
       )
-    } else if (answers.has(name)) {
-      findings.error(place, `the name ${quote(name)} occurs twice`, 'key')
+      continue
     }
+    if (answers.has(name)) findings.error(place, `the name ${quote(name)} occurs twice`, 'key')
     const addresses = texts.flatMap((text, index) => {
+      const at = { path: [...place, index], findings }
       const address = parseAddress(text)
-      if (address !== undefined) return [address]
-      findings.error(
-        [...place, index],
-        `${quote(text)} is no IP address; write one address, without a length`,
-      )
-      return []
+      if (address === undefined) {
+        findings.error(
+          at.path,
+          `${quote(text)} is no IP address; write one address, without a length`,
+        )
+        return []
+      }
+      const refusal = guard.refuse({ host: { kind: 'name', name }, address, port: anyPort })
+      if (refusal !== undefined) {
+        const advice = `grant it to ${quote(name)} in \`privateAddresses\``
+        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal}); ${advice}`)
+      }
+      return [address]
     })
-    if (name !== undefined && !answers.has(name)) answers.set(name, addresses)
+    answers.set(name, addresses)
   }
   return answers
 }
+
+/** The guard asks for a port only because of this instance's own listeners, which are none here. */
+const anyPort = 443
 
 function readNameservers(texts: readonly string[], { path, findings }: Context): readonly string[] {
   return texts.filter((text, index) => {

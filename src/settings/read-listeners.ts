@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Findings } from '../documents/findings.ts'
 import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
+import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { referencedResourceId } from '../perimeter/resource-reference.ts'
 import { readPrefixes } from './read-prefixes.ts'
@@ -27,11 +28,16 @@ export function readInbound(
       name: value.name,
       listen: { host: value.listen.host, port: value.listen.port },
       network: value.network,
-      clients: readPrefixes(value.clients ?? [], { path: [...path, 'clients'], findings }),
+      clients: readPrefixes(value.clients ?? [], {
+        path: [...path, 'clients'],
+        findings,
+        everyone: 'every caller would count as private and be let in whatever the rules say',
+      }),
       resource: readReference(value.resource, { ...context, path: [...path, 'resource'] }),
       trustedProxies: readPrefixes(value.trustedProxies, {
         path: [...path, 'trustedProxies'],
         findings,
+        everyone: 'anyone may claim any source address, and rules about addresses protect nothing',
       }),
       forwardedHeader: value.forwardedHeader,
       tls:
@@ -58,7 +64,11 @@ export function readOutbound(
     const clients =
       value.clients === undefined
         ? undefined
-        : readPrefixes(value.clients, { path: [...path, 'clients'], findings })
+        : readPrefixes(value.clients, {
+            path: [...path, 'clients'],
+            findings,
+            everyone: `whoever reaches this listener may ${value.resource === undefined ? 'connect' : `speak for ${quote(value.resource)}`}`,
+          })
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     if (listen === undefined) return []
     return [{ value: { name: value.name, listen, resource, clients }, path }]

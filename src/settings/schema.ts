@@ -43,10 +43,10 @@ const scope = object({
 })
 
 const firewall = object({
-  defaultAction: defaulted(choice(['Allow', 'Deny']), {
-    default: 'Allow',
-    description: 'what happens to callers that `ipRules` do not name',
-  }),
+  defaultAction: required(
+    choice(['Allow', 'Deny']),
+    'what happens to callers that `ipRules` do not name',
+  ),
   ipRules: defaulted(prefixes, { default: [], description: 'prefixes that are let in' }),
 })
 

@@ -68,6 +68,12 @@ function warnOfNames(names: readonly string[], { path, findings }: At): void {
         `anyone can have a name below ${quote(suffix)}, so data may leave to whoever does; name the hosts that are needed`,
       )
     }
+    if (!lower.includes('.')) {
+      findings.warning(
+        [...path, index],
+        `${quote(lower)} has one label; it is resolved as it stands, without search lists`,
+      )
+    }
     if (seen.has(lower)) findings.warning([...path, index], `${quote(lower)} is listed twice`)
     seen.add(lower)
   }

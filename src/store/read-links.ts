@@ -77,7 +77,10 @@ function readRemote(
     findings.error(path, `${quote(text)} is not the resource id of a network security perimeter`)
     return undefined
   }
-  if (remote.key === id.key) findings.error(path, 'a perimeter cannot be linked to itself')
+  if (remote.key === id.key) {
+    findings.error(path, 'a perimeter cannot be linked to itself')
+    return undefined
+  }
   if (remotes.has(remote.key)) {
     findings.error(path, `the perimeter ${quote(remote.name)} is named by two of these; write one`)
   }

@@ -75,7 +75,7 @@ function readResource(value: unknown, path: Path, context: Context): readonly Fo
   if (names.length !== depth) {
     findings.error(
       [...path, 'name'],
-      `the name ${quote(name)} has ${names.length} parts, but its type has ${depth}; write one for each`,
+      `the name ${quote(name)} must have as many parts as the type has, ${depth}, joined by \`/\``,
     )
     return []
   }

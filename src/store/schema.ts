@@ -20,30 +20,46 @@ const name = text({ pattern: namePattern, says: nameRule, maxLength: maxNameLeng
 const profileNames = list(text())
 const maxDescriptionLength = 140
 
-const accessRule = object({
-  name: required(name, 'name of the rule; the access log prints it'),
-  direction: defaulted(choice(['Inbound', 'Outbound']), {
-    default: 'Inbound',
-    description: "from the protected resource's point of view",
-  }),
-  addressPrefixes: optional(list(text()), 'inbound: source prefixes, IPv4 and IPv6'),
-  subscriptions: optional(
-    list(object({ id: required(text(), '`/subscriptions/{guid}`') })),
-    'inbound: subscriptions of verified callers',
-  ),
-  fullyQualifiedDomainNames: optional(
-    list(text()),
-    'outbound: exact names, or `*.` over at least two labels',
-  ),
-})
+const cannotBeEnforced = 'a proxy cannot see these; take them out'
+const foreignForm =
+  'that is the form of the REST API, which is read from bodies with an `id` or from a template; write its keys here'
 
-const profile = object({
-  name: required(name, 'name of the profile'),
-  accessRules: defaulted(list(accessRule), {
-    default: [],
-    description: 'rules only allow; an empty list denies',
-  }),
-})
+const accessRule = object(
+  {
+    name: required(name, 'name of the rule; the access log prints it'),
+    direction: defaulted(choice(['Inbound', 'Outbound']), {
+      default: 'Inbound',
+      description: "from the protected resource's point of view",
+    }),
+    addressPrefixes: optional(list(text()), 'inbound: source prefixes, IPv4 and IPv6'),
+    subscriptions: optional(
+      list(object({ id: required(text(), '`/subscriptions/{guid}`') })),
+      'inbound: subscriptions of verified callers',
+    ),
+    fullyQualifiedDomainNames: optional(
+      list(text()),
+      'outbound: exact names, or `*.` over at least two labels',
+    ),
+  },
+  {
+    emailAddresses: cannotBeEnforced,
+    phoneNumbers: cannotBeEnforced,
+    serviceTags: cannotBeEnforced,
+    networkSecurityPerimeters: 'links say which perimeters are let in',
+    properties: foreignForm,
+  },
+)
+
+const profile = object(
+  {
+    name: required(name, 'name of the profile'),
+    accessRules: defaulted(list(accessRule), {
+      default: [],
+      description: 'rules only allow; an empty list denies',
+    }),
+  },
+  { properties: foreignForm },
+)
 
 const association = object({
   name: required(name, 'name of the association'),
@@ -100,45 +116,48 @@ const linkReference = object({
   description: optional(text({ maxLength: maxDescriptionLength }), 'ignored'),
 })
 
-export const perimeterShape = object({
-  $schema: optional(text(), 'for editors; ignored'),
-  name: required(name, 'name of the perimeter'),
-  subscriptionId: optional(
-    text(),
-    "GUID of its subscription; default that of the settings' `scope`",
-  ),
-  resourceGroup: optional(
-    text({ maxLength: 90 }),
-    "its resource group; default that of the settings' `scope`",
-  ),
-  location: defaulted(text({ maxLength: 80 }), {
-    default: 'local',
-    description: 'printed in the access log',
-  }),
-  perimeterGuid: optional(
-    text(),
-    'the GUID that tokens carry; absent: UUIDv5 (URL namespace) of the lower-cased resource id',
-  ),
-  profiles: defaulted(list(profile), { default: [], description: 'sets of access rules' }),
-  resourceAssociations: defaulted(list(association), {
-    default: [],
-    description: 'the members: which resource under which profile in which mode',
-  }),
-  links: defaulted(list(link), { default: [], description: 'links to other perimeters' }),
-  linkReferences: defaulted(list(linkReference), {
-    default: [],
-    description: "our consent to other perimeters' links",
-  }),
-  loggingConfiguration: defaulted(
-    object({
-      enabledLogCategories: defaulted(list(choice(categories)), {
-        default: [],
-        description: 'categories that are logged; empty: all',
-      }),
+export const perimeterShape = object(
+  {
+    $schema: optional(text(), 'for editors; ignored'),
+    name: required(name, 'name of the perimeter'),
+    subscriptionId: optional(
+      text(),
+      "GUID of its subscription; default that of the settings' `scope`",
+    ),
+    resourceGroup: optional(
+      text({ maxLength: 90 }),
+      "its resource group; default that of the settings' `scope`",
+    ),
+    location: defaulted(text({ maxLength: 80 }), {
+      default: 'local',
+      description: 'printed in the access log',
     }),
-    { default: {}, description: 'the access log of this perimeter' },
-  ),
-})
+    perimeterGuid: optional(
+      text(),
+      'the GUID that tokens carry; absent: UUIDv5 (URL namespace) of the lower-cased resource id',
+    ),
+    profiles: defaulted(list(profile), { default: [], description: 'sets of access rules' }),
+    resourceAssociations: defaulted(list(association), {
+      default: [],
+      description: 'the members: which resource under which profile in which mode',
+    }),
+    links: defaulted(list(link), { default: [], description: 'links to other perimeters' }),
+    linkReferences: defaulted(list(linkReference), {
+      default: [],
+      description: "our consent to other perimeters' links",
+    }),
+    loggingConfiguration: defaulted(
+      object({
+        enabledLogCategories: defaulted(list(choice(categories)), {
+          default: [],
+          description: 'categories that are logged; empty: all',
+        }),
+      }),
+      { default: {}, description: 'the access log of this perimeter' },
+    ),
+  },
+  { properties: foreignForm },
+)
 
 /** A perimeter as written, of the right shape and with defaults, before it is checked for what it means. */
 export type PerimeterValue = Value<typeof perimeterShape>

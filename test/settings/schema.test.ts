@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { generatedFiles } from '../../scripts/generate-schemas.ts'
+import { createFindings } from '../../src/documents/findings.ts'
+import { validateShape } from '../../src/documents/validate-shape.ts'
+import { settingsShape } from '../../src/settings/schema.ts'
+import { settingsTable } from '../../src/settings/settings-table.ts'
+import { hours, KiB, MiB, minutes, seconds } from '../../src/units.ts'
+
+for (const { path, text } of generatedFiles()) {
+  void t.test(`${path} is what \`npm run generate\` writes`, async (t) => {
+    const written = await readFile(join(import.meta.dirname, '..', '..', path), 'utf8')
+    t.equal(written, text)
+  })
+}
+
+void t.test('settingsShape: the smallest settings have every default', (t) => {
+  const findings = createFindings(() => ({ file: 'f', line: 1, column: 1 }))
+  const data = { policy: { files: ['p.yaml'] } }
+  const value = validateShape(settingsShape, data, { findings, unknownKeys: 'error' })?.value
+  t.same(findings.problems, [])
+  t.match(value, {
+    limits: {
+      headerBytes: 16 * KiB,
+      headerCount: 100,
+      connections: 20_000,
+      tunnelsPerResource: 10_000,
+    },
+    timeouts: {
+      headerMs: seconds(10),
+      keepAliveMs: seconds(60),
+      bodyIdleMs: seconds(60),
+      connectMs: seconds(5),
+      dnsMs: seconds(5),
+      tunnelIdleMs: minutes(5),
+      tunnelLifetimeMs: hours(24),
+      drainMs: seconds(30),
+    },
+    audit: {
+      file: '-',
+      endLineAfterMs: seconds(10),
+      flushIntervalMs: 100,
+      bufferBytes: 16 * MiB,
+    },
+    egress: { ports: [80, 443] },
+    identity: {
+      headers: {
+        subscription: 'x-nsp-subscription-id',
+        perimeter: 'x-nsp-perimeter-id',
+        resource: 'x-nsp-resource-id',
+      },
+    },
+  })
+  t.same(data, { policy: { files: ['p.yaml'] } }, 'the data itself stays as it was')
+  t.end()
+})
+
+void t.test('settingsTable: one row for each setting, with its default', (t) => {
+  const rows = settingsTable().trimEnd().split('\n')
+  t.equal(new Set(rows).size, rows.length)
+  t.ok(rows.every((row) => row.split(/(?<!\\)\|/).length === 6))
+  t.ok(rows.some((row) => row.startsWith('| `timeouts.dnsMs` | milliseconds | `5000` |')))
+  t.ok(rows.some((row) => row.startsWith('| `resources[].id` | text | required |')))
+  t.ok(rows.some((row) => row.startsWith('| `egress.ports` | list of number | `[80,443]` |')))
+  t.end()
+})
