@@ -19,6 +19,7 @@ const program = path.resolve(here, '../../src/main.ts')
 const azurite = path.join(here, 'node_modules/azurite/dist/src/blob/main.js')
 const startMs = 30_000
 const exerciseMs = 120_000
+const logMs = 2000
 
 const folder = mkdtempSync(path.join(tmpdir(), 'ringfence-azurite-'))
 const children: ChildProcess[] = []
@@ -54,9 +55,10 @@ const shown = await exercise('inbound: a client outside the rules', [
   'denied',
   inbound(ports.closed),
 ])
-const denials = readLog().filter((line) => line.includes('NspPublicInboundPerimeterRulesDenied'))
+const requestId = shown.find((line) => line.startsWith('request-id '))?.slice('request-id '.length)
 check(
-  shown.some((line) => line.startsWith('request-id ') && isLogged(denials, line)),
+  requestId !== undefined &&
+    (await isLogged('NspPublicInboundPerimeterRulesDenied', `"correlationId":"${requestId}"`)),
   'the request id that it sees is the correlation id in the access log',
 )
 const egress = { HTTPS_PROXY: `http://127.0.0.1:${ports.egress}`, NO_PROXY: '' }
@@ -66,15 +68,8 @@ await exercise(
   ['blocked', outbound('elsewhere')],
   egress,
 )
-const lines = readLog()
-check(
-  lines.some((line) => line.includes('NspPublicOutboundPerimeterRulesAllowed')),
-  'the tunnel is in the access log',
-)
-check(
-  lines.some((line) => line.includes('NspPublicOutboundPerimeterRulesDenied')),
-  'so is the refusal',
-)
+check(await isLogged('NspPublicOutboundPerimeterRulesAllowed'), 'the tunnel is in the access log')
+check(await isLogged('NspPublicOutboundPerimeterRulesDenied'), 'so is the refusal')
 process.stdout.write(`${passed} passed, ${failed} failed\n`)
 process.exit(failed === 0 ? 0 : 1)
 
@@ -255,11 +250,13 @@ resourceAssociations:
   )
 }
 
-function readLog(): string[] {
-  return readFileSync(path.join(folder, 'access.jsonl'), 'utf8').split('\n')
-}
-
-function isLogged(logged: readonly string[], line: string): boolean {
-  const id = line.slice('request-id '.length)
-  return logged.some((one) => one.includes(id))
+/** Whether the access log has a line with all of these; records may wait a moment before they are written. */
+async function isLogged(...parts: readonly string[]): Promise<boolean> {
+  const deadline = Date.now() + logMs
+  for (;;) {
+    const lines = readFileSync(path.join(folder, 'access.jsonl'), 'utf8').split('\n')
+    if (lines.some((line) => parts.every((part) => line.includes(part)))) return true
+    if (Date.now() > deadline) return false
+    await delay(20)
+  }
 }
