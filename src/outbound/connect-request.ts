@@ -151,7 +151,7 @@ export class ConnectRequest implements UnderWay {
     }
     const { tunnelIdleMs, tunnelLifetimeMs } = admitted.inForce.settings.timeouts
     this.#departure.stop()
-    this.#exchange.becomeTunnel()
+    this.#exchange.becomeTunnel(200)
     this.#client.write(
       `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${this.#exchange.correlationId}\r\n\r\n`,
     )

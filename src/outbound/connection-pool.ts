@@ -1,6 +1,6 @@
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
-import type { OriginConnection } from './undici-connection.ts'
+import type { OriginConnection } from './undici.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its

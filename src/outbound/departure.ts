@@ -18,16 +18,22 @@ export function watchDeparture(
   const { sentEarly, onGone } = options
   // A read of nothing is what makes a stream notice its end.
   const look = (): void => {
-    if (!sentEarly && client.readableLength === 0) client.read(0)
+    if (client.readableLength === 0) client.read(0)
   }
-  client.on('readable', look)
-  client.once('end', onGone)
+  // The listener alone keeps the stream reading, and so noticing a reset.
+  const listen = sentEarly ? ignore : look
+  client.on('readable', listen)
+  if (!sentEarly) client.once('end', onGone)
   client.once('close', onGone)
   return {
     stop() {
-      client.off('readable', look)
+      client.off('readable', listen)
       client.off('end', onGone)
       client.off('close', onGone)
     },
   }
+}
+
+function ignore(): void {
+  // Nothing is taken.
 }

@@ -119,9 +119,9 @@ export class Exchange {
   }
 
   /** From here on it is a tunnel to the meter. */
-  becomeTunnel(): void {
+  becomeTunnel(status: number): void {
     if (this.#kind === 'tunnel') return
-    this.#meterEnd(undefined)
+    this.#meterEnd(status)
     this.#kind = 'tunnel'
     this.#ports.meter.opened('tunnel', 'Outbound')
   }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CloseReason, FailureReason } from '../reasons.ts'
-import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
+import type { Authority } from '../wire/authority.ts'
+import { type Refusal, statusOf } from '../wire/refusal.ts'
 import { readOutboundHead } from '../wire/request-head.ts'
 import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing, Sent } from './answering.ts'
@@ -21,7 +22,7 @@ import { describeRefusal, prefersPage, sentenceForTarget } from './refusal-words
 import { refuse, type Refusing } from './refusing.ts'
 import { readBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
-import { openConnection } from './undici-connection.ts'
+import { openConnection } from './undici.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
 
 const protocol = 'HTTP:TCP'
@@ -82,7 +83,9 @@ export class ForwardRequest implements UnderWay {
     })
     context.underWay.add(this)
     response.once('finish', () => this.#finish('complete', response.statusCode))
-    response.once('close', () => this.#finish('client-closed'))
+    response.once('close', () => {
+      this.#finish(request.socket.errored === null ? 'client-closed' : 'client-reset')
+    })
     request.on('error', ignore)
     response.on('error', ignore)
   }
@@ -108,7 +111,8 @@ export class ForwardRequest implements UnderWay {
       this.#refuse({ decision: this.#exchange.deny(reason) })
       return
     }
-    this.#answer(answerable.get(reason) ?? 'internal-error', reason)
+    const said = answerable.get(reason) ?? { reason: 'internal-error' }
+    this.#say(describeRefusal({ ...this.#addressee(), ...said }), reason)
   }
 
   async #serve(): Promise<void> {
@@ -182,7 +186,7 @@ export class ForwardRequest implements UnderWay {
     else if (this.#over) return
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
     else if (reached.kind === 'denied') this.#refuse(reached)
-    else if (reached.kind === 'failed') this.#answer(reached.reason, reached.reason)
+    else if (reached.kind === 'failed') this.#answer(reached.reason)
     else this.#finish('client-closed')
   }
 
@@ -228,6 +232,7 @@ export class ForwardRequest implements UnderWay {
   #begin(): { outgoing: Outgoing; relay: ResponseRelay } {
     const outgoing = this.#outgoing
     if (outgoing === undefined) throw new Error('nothing to send')
+    if (this.#context.isStopping) this.#response.shouldKeepAlive = false
     if (this.#expectsContinue && !this.#retried) this.#response.writeContinue()
     this.#idle ??= new IdleWatch(bodyIdleMsOf(this.#context.ports.currentInForce()?.settings), () =>
       this.#stall(),
@@ -256,8 +261,9 @@ export class ForwardRequest implements UnderWay {
 
   /** Nothing moved: the client stopped sending or taking, or the destination does not answer. */
   #stall(): void {
-    const waitsForAnswer = this.#request.complete && !this.#response.headersSent
-    this.end(waitsForAnswer ? 'backend-timeout' : 'body-idle-timeout')
+    const isWholeOrStuck = this.#request.complete || (this.#outgoing?.body?.readableLength ?? 0) > 0
+    const waitsForOrigin = isWholeOrStuck && !this.#response.headersSent
+    this.end(waitsForOrigin ? 'backend-timeout' : 'body-idle-timeout')
   }
 
   /** The destination may have closed an idle connection as the request arrived (RFC 9112 9.3.1): once, on a fresh one. */
@@ -272,7 +278,7 @@ export class ForwardRequest implements UnderWay {
       return
     }
     this.#sent?.abort()
-    this.#answer(reason, reason)
+    this.#answer(reason)
   }
 
   async #retry(): Promise<void> {
@@ -308,11 +314,16 @@ export class ForwardRequest implements UnderWay {
     this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), 'complete')
   }
 
-  #answer(reason: RefusalReason, closeReason: CloseReason): void {
-    const { correlationId } = this.#exchange
-    const destination = this.#asked?.destination
-    const html = prefersPage(this.#request.rawHeaders)
-    this.#say(describeRefusal({ reason, correlationId, destination, html }), closeReason)
+  #answer(reason: FailureReason): void {
+    this.#say(describeRefusal({ ...this.#addressee(), reason }), reason)
+  }
+
+  #addressee(): { correlationId: string; destination: Authority | undefined; html: boolean } {
+    return {
+      correlationId: this.#exchange.correlationId,
+      destination: this.#asked?.destination,
+      html: prefersPage(this.#request.rawHeaders),
+    }
   }
 
   #say(refusal: Refusal, closeReason: CloseReason): void {
@@ -350,12 +361,17 @@ export class ForwardRequest implements UnderWay {
   }
 }
 
+type Said = Pick<Parameters<typeof describeRefusal>[0], 'reason' | 'status' | 'message'>
+
 /** What a client is told that has been told nothing yet. */
-const answerable: ReadonlyMap<CloseReason, RefusalReason> = new Map([
-  ['policy-revoked', 'policy-revoked'],
-  ['backend-timeout', 'backend-timeout'],
-  ['body-idle-timeout', 'bad-request'],
-  ['drain-timeout', 'limit'],
+const answerable: ReadonlyMap<CloseReason, Said> = new Map<CloseReason, Said>([
+  ['policy-revoked', { reason: 'policy-revoked' }],
+  ['backend-timeout', { reason: 'backend-timeout' }],
+  [
+    'body-idle-timeout',
+    { reason: 'bad-request', status: 408, message: 'the content of the request stopped coming' },
+  ],
+  ['drain-timeout', { reason: 'limit', message: 'this proxy is being shut down' }],
 ])
 
 function ignore(): void {

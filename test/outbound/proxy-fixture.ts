@@ -33,6 +33,8 @@ export interface ProxyFixture {
   connect(): Promise<RawClient>
   /** As a reload does: swaps, closes idle connections, judges what is open again. */
   swap(parts: InForceParts): Promise<void>
+  /** As before the first policy is loaded. */
+  clear(): void
   /** Resolves once `find` gives a record, those that are there already included. */
   recordWhere(find: (record: AccessRecord) => boolean): Promise<AccessRecord>
   endLine(): Promise<AccessRecord>
@@ -191,6 +193,7 @@ export async function startProxy(
       proxy.policyChanged()
       await connections.judgeAgain(version)
     },
+    clear: held.clear,
     recordWhere,
     endLine: async () => recordWhere(({ end }) => end !== undefined),
   }
