@@ -46,8 +46,11 @@ export interface LineSink {
 /** One write: more would save nothing, and this bounds what one turn of the loop encodes. */
 const batchBytes = 64 * KiB
 
-/** A full pipe is tried again soon; a full disk and a reader that is gone, later and later. */
-const firstRetryMs = 10
+/**
+ * Tried again soon, then later and later. A pipe holds 64 KiB, so the first of these limits what a reader that keeps up
+ * gets (60,000 records a second), and the last how long a target that works again waits.
+ */
+const firstRetryMs = 1
 const lastRetryMs = seconds(1)
 
 /** Not failures: the target is slow. */

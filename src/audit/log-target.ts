@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { Socket } from 'node:net'
 
 /**
  * Opening what a log is written to, so that writing to it can never block a thread: a thread of Node's pool that waits
@@ -29,20 +30,39 @@ export function openTarget(target: LogTarget): OpenTarget {
   return { fd, owned: true, torn: isTorn(target, fd) }
 }
 
+/** Keep what sets the flag: collected as garbage, it would close the stream. */
+const keptSockets: Socket[] = []
+
 /**
- * A standard stream that is a pipe is opened once more, non-blocking. Setting the flag on the descriptor that we got
- * would set it for every process that shares the pipe. Where the system forbids it, the descriptor itself has to do.
+ * A pipe or a terminal is opened once more, non-blocking: setting the flag on the descriptor that we got would set it
+ * for every process that shares it. A socket (systemd, a parent in Node), or a pipe of another user, cannot be opened
+ * again and gets the flag by way of a handle that is not used otherwise.
  */
 function openStandardStream(fd: 1 | 2): OpenTarget {
   try {
-    if (fstatSync(fd).isFIFO()) {
-      const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK)
-      return { fd: own, owned: true, torn: false }
-    }
+    const kind = fstatSync(fd)
+    if (kind.isFIFO() || kind.isCharacterDevice()) return reopenStandardStream(fd)
+    if (kind.isSocket()) setNonBlocking(fd)
   } catch {
-    // No such stream, no /proc, or the pipe belongs to another user.
+    // There is no such stream: writing to it says so.
   }
   return { fd, owned: false, torn: false }
+}
+
+function reopenStandardStream(fd: 1 | 2): OpenTarget {
+  try {
+    const flags = constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+    return { fd: openSync(`/proc/self/fd/${fd}`, flags), owned: true, torn: false }
+  } catch {
+    setNonBlocking(fd)
+    return { fd, owned: false, torn: false }
+  }
+}
+
+function setNonBlocking(fd: 1 | 2): void {
+  const socket = new Socket({ fd, readable: false })
+  socket.on('error', () => undefined)
+  keptSockets.push(socket)
 }
 
 /** Best effort: what may not be read is taken to be whole. */

@@ -1,0 +1,40 @@
+import { writeSync } from 'node:fs'
+import { createAccessLog } from '../../src/audit/log-writer.ts'
+import { createOperationalLog } from '../../src/audit/operational-log.ts'
+import { MiB } from '../../src/units.ts'
+import { recordFrom } from './record-parts.ts'
+
+/**
+ * A process that writes the access log, for tests that stop, starve or kill it. Arguments: file, records per turn, turns
+ * (a millisecond each). Reports on descriptor 3: after each turn `sequence time`, at the end the rest as JSON.
+ */
+const [file = '-', perTurn = '1', turns = '1', flushIntervalMs = '20'] = process.argv.slice(2)
+
+const problems: string[] = []
+const operational = createOperationalLog({ level: 'info' })
+const log = createAccessLog({
+  file,
+  instance: 'child',
+  boot: 'boot',
+  flushIntervalMs: Number(flushIntervalMs),
+  bufferBytes: MiB,
+  onProblem: (problem) => {
+    problems.push(problem)
+    operational.error(problem)
+  },
+  now: Date.now,
+})
+const record = recordFrom({ decision: { reason: 'unknown-resource' } })
+let longestTurnMs = 0
+for (let turn = 0; turn < Number(turns); turn++) {
+  const start = performance.now()
+  for (let index = 0; index < Number(perTurn); index++) log.accept({ ...record, time: Date.now() })
+  longestTurnMs = Math.max(longestTurnMs, performance.now() - start)
+  writeSync(3, `${log.sequence} ${Date.now()}\n`)
+  await new Promise((resolve) => setTimeout(resolve, 1))
+}
+await log.close(500)
+const { sequence, lost } = log
+writeSync(3, `${JSON.stringify({ sequence, lost, problems, longestTurnMs })}\n`)
+// As a command does at its end: nothing that waits for a pipe may keep it.
+process.exit(0)
