@@ -1,17 +1,11 @@
-import type { IpAddress, Prefix } from '../wire/address.ts'
-import { compileIntervals } from './prefix-intervals.ts'
+import type { IpAddress } from '../wire/address.ts'
+import { type AddressEntry, compileIntervals } from './prefix-intervals.ts'
 import { IntervalTrie } from './interval-trie.ts'
 
 /** Prefixes and the rule that each belongs to. */
 export interface AddressSet {
   /** Lowest index among the rules with a prefix that covers the address, -1 for none. */
   match(address: IpAddress): number
-}
-
-export interface AddressEntry {
-  readonly prefix: Prefix
-  /** Index of the rule, as `match` reports it. */
-  readonly rule: number
 }
 
 const ipv4Bytes = 4

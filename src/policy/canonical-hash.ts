@@ -64,28 +64,36 @@ function writeObject(writer: HashWriter, value: object | null): void {
     writer.write(`l${value.length}:`)
     for (const item of value) writeValue(writer, item)
   } else if (value instanceof Uint8Array) {
-    writer.write(`b${value.length}:${Buffer.from(value).toString('hex')}`)
+    writer.write(`b${value.length}:`)
+    for (const byte of value) writer.write(hexOfByte[byte] ?? '')
   } else if (value instanceof Map) {
-    writeSorted(writer, { kind: 'm', entries: [...value] })
+    writeMap(writer, value)
   } else if (value instanceof Set) {
-    writeSorted(writer, { kind: 'e', entries: [...value].map((member) => [member, true]) })
+    writer.write('e')
+    writeMap(writer, new Map([...value].map((member) => [member, true])))
   } else {
     writeRecord(writer, value)
   }
 }
 
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 function writeRecord(writer: HashWriter, record: object): void {
-  const entries = Object.entries(record).filter(([, value]) => value !== undefined)
-  writeSorted(writer, { kind: 'o', entries })
+  writer.write('o')
+  const values: Readonly<Record<string, unknown>> = { ...record }
+  for (const key of Object.keys(values).toSorted()) {
+    const value = values[key]
+    if (value === undefined) continue
+    writer.write(`${key.length}:${key}`)
+    writeValue(writer, value)
+  }
+  writer.write(';')
 }
 
-function writeSorted(
-  writer: HashWriter,
-  collection: { readonly kind: string; readonly entries: readonly (readonly [unknown, unknown])[] },
-): void {
-  const entries = collection.entries.map(([key, value]) => [toText(key), value] as const)
+function writeMap(writer: HashWriter, map: ReadonlyMap<unknown, unknown>): void {
+  const entries = [...map].map(([key, value]) => [toText(key), value] as const)
   entries.sort(([a], [b]) => (a < b ? -1 : 1))
-  writer.write(`${collection.kind}${entries.length}:`)
+  writer.write(`m${entries.length}:`)
   for (const [key, value] of entries) {
     writeValue(writer, key)
     writeValue(writer, value)
@@ -93,7 +101,6 @@ function writeSorted(
 }
 
 function toText(key: unknown): string {
-  if (typeof key === 'string') return key
-  if (typeof key === 'number') return String(key)
+  if (typeof key === 'string' || typeof key === 'number') return `${typeof key}:${key}`
   throw new TypeError(`a key that is a ${typeof key} has no canonical form`)
 }

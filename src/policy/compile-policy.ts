@@ -1,13 +1,14 @@
 import { PerimeterError } from '../errors.ts'
 import type { Guid } from '../perimeter/guid.ts'
-import type { Association, Perimeter } from '../perimeter/perimeter.ts'
+import type { Association, Perimeter, Profile } from '../perimeter/perimeter.ts'
 import type { Firewall, PublicNetworkAccess, Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import { compileAddressSet } from './address-set.ts'
-import { hashCanonical } from './canonical-hash.ts'
 import { type LinkedPerimeters, compileLinks } from './compile-links.ts'
 import { compileProfile, profileKey } from './compile-profile.ts'
+import type { PolicyInput } from './policy-input.ts'
+import { versionPolicy } from './policy-version.ts'
 import type {
   CompiledAssociation,
   CompiledFirewall,
@@ -16,19 +17,6 @@ import type {
   PolicySnapshot,
   ResourcePolicy,
 } from './snapshot.ts'
-
-/** All that decides: validated and canonical. */
-export interface PolicyInput {
-  /** Of the settings. */
-  readonly resources: readonly Resource[]
-  readonly perimeters: readonly Perimeter[]
-  /** Ports that FQDN rules cover. */
-  readonly egressPorts: readonly number[]
-  /** Perimeters whose links count without a reference (settings' `links.autoApprove`). */
-  readonly autoApprove: readonly ResourceId[]
-  /** Any other plain data that decides (trust lists, address grants): it only goes into the version. */
-  readonly deciding: unknown
-}
 
 /**
  * Compiles the policy into a frozen snapshot. The input is kept by reference and must not change any more.
@@ -40,11 +28,12 @@ export function compilePolicy(input: PolicyInput): PolicySnapshot {
   const associations = new Map<string, { id: ResourceId; association: CompiledAssociation }>()
   const perimetersByGuid = new Map<Guid, CompiledPerimeter>()
   const links = compileLinks(input.perimeters, input.autoApprove)
+  const { version, accessRulesVersions } = versionPolicy(input)
 
   for (const perimeter of input.perimeters) {
     const compiled = compilePerimeter(perimeter)
     putOnce(perimetersByGuid, compiled.guid, { value: compiled, what: 'perimeter GUID' })
-    const profiles = compileProfiles(perimeter, links)
+    const profiles = compileProfiles(perimeter, { links, accessRulesVersions })
     for (const association of perimeter.associations) {
       const value = {
         id: association.resourceId,
@@ -69,7 +58,7 @@ export function compilePolicy(input: PolicyInput): PolicySnapshot {
   }
 
   return Object.freeze({
-    version: hashCanonical(input),
+    version,
     resources,
     resourcesByHost,
     perimetersByGuid,
@@ -88,11 +77,17 @@ function compilePerimeter(perimeter: Perimeter): CompiledPerimeter {
 
 function compileProfiles(
   perimeter: Perimeter,
-  links: LinkedPerimeters,
+  given: {
+    readonly links: LinkedPerimeters
+    readonly accessRulesVersions: ReadonlyMap<Profile, string>
+  },
 ): ReadonlyMap<string, CompiledProfile> {
   const profiles = new Map<string, CompiledProfile>()
   for (const profile of perimeter.profiles) {
-    const value = compileProfile(profile, links.reaching(perimeter, profile))
+    const value = compileProfile(profile, {
+      linkedPerimeters: given.links.reaching(perimeter, profile),
+      accessRulesVersion: given.accessRulesVersions.get(profile) ?? '',
+    })
     putOnce(profiles, profileKey(profile.name), { value, what: 'profile' })
   }
   return profiles

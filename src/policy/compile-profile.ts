@@ -1,11 +1,9 @@
 import type { Guid } from '../perimeter/guid.ts'
 import type { Profile } from '../perimeter/perimeter.ts'
-import { type AddressEntry, compileAddressSet } from './address-set.ts'
-import { hashCanonical } from './canonical-hash.ts'
+import { compileAddressSet } from './address-set.ts'
 import { compileNameSet, type NameEntry } from './name-set.ts'
+import type { AddressEntry } from './prefix-intervals.ts'
 import type { CompiledProfile } from './snapshot.ts'
-
-const versionLength = 16
 
 /** Profiles compare by name without regard to case, as everything in a resource id does. */
 export function profileKey(name: string): string {
@@ -18,7 +16,7 @@ export function profileKey(name: string): string {
  */
 export function compileProfile(
   profile: Profile,
-  linkedPerimeters: ReadonlySet<Guid>,
+  given: Pick<CompiledProfile, 'linkedPerimeters' | 'accessRulesVersion'>,
 ): CompiledProfile {
   const addresses: AddressEntry[] = []
   const names: NameEntry[] = []
@@ -38,11 +36,11 @@ export function compileProfile(
   }
   return Object.freeze({
     name: profile.name,
-    accessRulesVersion: hashCanonical(profile.accessRules).slice(0, versionLength),
+    accessRulesVersion: given.accessRulesVersion,
     ruleNames: profile.accessRules.map(({ name }) => name),
     addresses: compileAddressSet(addresses),
     subscriptions,
     names: compileNameSet(names),
-    linkedPerimeters,
+    linkedPerimeters: given.linkedPerimeters,
   })
 }

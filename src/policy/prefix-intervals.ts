@@ -1,4 +1,11 @@
-import type { AddressEntry } from './address-set.ts'
+import type { Prefix } from '../wire/address.ts'
+
+/** A prefix and the rule that it belongs to. */
+export interface AddressEntry {
+  readonly prefix: Prefix
+  /** Index of the rule, as it is reported. */
+  readonly rule: number
+}
 
 /**
  * Prefixes flattened: the address space of one family, cut where the lowest covering rule changes. Interval `i` reaches
@@ -37,7 +44,7 @@ export function compileIntervals(entries: readonly AddressEntry[], width: number
     const { prefix } = entry
     closeUpTo(prefix.bytes)
     const rule = Math.min(entry.rule, open.at(-1)?.rule ?? entry.rule)
-    open.push({ end: findEnd(prefix.bytes, prefix.length), rule })
+    open.push({ end: findEnd(prefix), rule })
     output.cut(prefix.bytes, rule)
   }
   closeUpTo(undefined)
@@ -61,15 +68,12 @@ class IntervalWriter {
   cut(boundary: Uint8Array, rule: number): void {
     if (this.#isLast(boundary)) this.#count--
     if (this.#rules[this.#count] === rule) return
-    this.#boundaries.set(boundary, this.#count * this.#width)
+    const start = this.#count * this.#width
+    for (let index = 0; index < this.#width; index++) {
+      this.#boundaries[start + index] = boundary[index] ?? 0
+    }
     this.#count++
     this.#rules[this.#count] = rule
-  }
-
-  #isLast(boundary: Uint8Array): boolean {
-    if (this.#count === 0) return false
-    const start = (this.#count - 1) * this.#width
-    return compare(this.#boundaries.subarray(start, start + this.#width), boundary) === 0
   }
 
   finish(): Intervals {
@@ -79,11 +83,20 @@ class IntervalWriter {
       rules: this.#rules.slice(0, this.#count + 1),
     }
   }
+
+  #isLast(boundary: Uint8Array): boolean {
+    if (this.#count === 0) return false
+    const start = (this.#count - 1) * this.#width
+    for (let index = 0; index < this.#width; index++) {
+      if (this.#boundaries[start + index] !== boundary[index]) return false
+    }
+    return true
+  }
 }
 
 /** The first address after the prefix; undefined where it reaches the top of the address space. */
-function findEnd(start: Uint8Array, length: number): Uint8Array | undefined {
-  const end = start.slice()
+function findEnd({ bytes, length }: Prefix): Uint8Array | undefined {
+  const end = bytes.slice()
   const lastBit = length - 1
   let carry = 1 << (7 - (lastBit & 7))
   for (let index = lastBit >> 3; index >= 0; index--) {
@@ -103,16 +116,22 @@ function compare(a: Uint8Array, b: Uint8Array): number {
   return 0
 }
 
-/** Indexes of the entries by first address, then by length: a radix sort, one stable pass for each byte of the key. */
+/** Indexes of the prefixes by first address, then by length: a radix sort, one stable pass for each byte of the key. */
 function sortByPrefix(entries: readonly AddressEntry[], width: number): Uint32Array {
-  let order = Uint32Array.from(entries.keys())
+  let order = new Uint32Array(entries.length)
+  for (let index = 0; index < order.length; index++) order[index] = index
   let spare = new Uint32Array(entries.length)
+  const keys = new Uint8Array(entries.length)
   for (let column = width; column >= 0; column--) {
-    const keys = Uint8Array.from(entries, ({ prefix }) =>
-      column === width ? prefix.length : (prefix.bytes[column] ?? 0),
-    )
     const next = new Uint32Array(257)
-    for (const key of keys) next[key + 1] = (next[key + 1] ?? 0) + 1
+    let index = 0
+    for (const { prefix } of entries) {
+      const key = column === width ? prefix.length : (prefix.bytes[column] ?? 0)
+      keys[index++] = key
+      next[key + 1] = (next[key + 1] ?? 0) + 1
+    }
+    // A byte that all have in common sorts nothing: most of the columns of IPv6 prefixes are such.
+    if (next.includes(entries.length)) continue
     for (let key = 1; key < next.length; key++) next[key] = (next[key] ?? 0) + (next[key - 1] ?? 0)
     for (const index of order) {
       const key = keys[index] ?? 0

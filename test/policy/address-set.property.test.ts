@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type AddressEntry, compileAddressSet } from '../../src/policy/address-set.ts'
+import { compileAddressSet } from '../../src/policy/address-set.ts'
+import type { AddressEntry } from '../../src/policy/prefix-intervals.ts'
 import {
   type IpAddress,
   isPrefix,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { PolicyInput } from '../../src/policy/compile-policy.ts'
+import type { PolicyInput } from '../../src/policy/policy-input.ts'
 import { compilePolicy } from '../../src/policy/compile-policy.ts'
 import type { Decision } from '../../src/policy/decision.ts'
 import { evaluateInbound } from '../../src/policy/evaluate-inbound.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { PolicyInput } from '../../src/policy/compile-policy.ts'
+import type { PolicyInput } from '../../src/policy/policy-input.ts'
 
 /**
  * The decision a second time, from the design's text alone: linear scans over the declared policy, text for bits, no

@@ -9,7 +9,7 @@ import type {
 } from '../../src/perimeter/perimeter.ts'
 import type { PublicNetworkAccess, Resource } from '../../src/perimeter/resource.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
-import type { PolicyInput } from '../../src/policy/compile-policy.ts'
+import type { PolicyInput } from '../../src/policy/policy-input.ts'
 import { isPrefix, parsePrefix, type Prefix } from '../../src/wire/address.ts'
 import {
   type Hostname,
