@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Backends } from './backends.ts'
-import type { CallBackend } from './call-backend.ts'
+import type { CallBackend } from './http-proxy.ts'
 import type { Connection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import type { RequestFacts } from './judge-request.ts'

@@ -4,7 +4,7 @@ import { seconds } from '../units.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { hasBody, headersFor } from './backend-headers.ts'
-import type { BackendCall } from './call-backend.ts'
+import type { BackendCall } from './http-proxy.ts'
 import { abandonUnread, cutOff, type Turn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
@@ -142,6 +142,7 @@ class ServedRequest {
         },
         onResponse: (backendResponse) => this.#relay(backendResponse),
         onFailure: (reason) => this.#fail(reason),
+        onCut: () => this.#fail('backend-reset'),
       })
     } catch (error) {
       this.#context.ports.log.error({ err: error }, 'a request could not be forwarded')

@@ -138,9 +138,16 @@ class ServedUpgrade {
       setHost: false,
     })
     this.#call = call
-    call.on('error', (error) => this.#fail(failureReason(error, backends.phaseOf(call.socket))))
+    let answer: IncomingMessage | undefined
+    call.on('error', (error) => {
+      // Behind a whole answer nobody cares; before its end it is cut short, even where only the connection delimits it.
+      if (answer?.complete !== true) this.#fail(failureReason(error, backends.phaseOf(call.socket)))
+    })
     call.once('upgrade', (response, socket, head) => this.#join(response, socket, head))
-    call.once('response', (response) => this.#pass(response))
+    call.once('response', (response) => {
+      answer = response
+      this.#pass(response)
+    })
     call.end()
   }
 

@@ -34,8 +34,10 @@ export interface BackendCallOptions {
   readonly onBody: (bytes: number) => void
   /** Once at most, and then no `onFailure` any more. */
   readonly onResponse: (backendResponse: IncomingMessage) => void
-  /** Once at most. */
+  /** Once at most, before there is an answer. */
   readonly onFailure: (reason: FailureReason) => void
+  /** The connection broke while the answer was under way, in whatever framing. */
+  readonly onCut: () => void
 }
 
 export interface BackendCall {
@@ -73,6 +75,7 @@ function callBackend(
 ): BackendCall {
   const { request, response, target } = options
   let current: ClientRequest | undefined
+  let answer: IncomingMessage | undefined
   let isDone = false
   let isHeldBack = false
 
@@ -83,6 +86,7 @@ function callBackend(
       backendRequest.once('response', (backendResponse: IncomingMessage) => {
         if (isDone) return
         isDone = true
+        answer = backendResponse
         options.onResponse(backendResponse)
       })
       // A 101 that nobody asked for.
@@ -110,6 +114,8 @@ function callBackend(
         proxyTimeout: options.timeoutMs,
       },
       (error) => {
+        // Node takes a reset for the end of an answer that only the connection delimits: it must be told apart here.
+        if (answer?.complete === false) options.onCut()
         if (isDone) return
         if (isFirst && mayTryAgain(error)) attempt(false)
         else fail(failureReason(error, backends.phaseOf(current?.socket ?? null)))
@@ -156,6 +162,7 @@ function callBackend(
     },
     abort() {
       isDone = true
+      answer = undefined
       current?.destroy()
     },
   }
