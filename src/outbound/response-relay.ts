@@ -41,7 +41,8 @@ export class ResponseRelay implements Answering {
   interim(status: number, headers: RawHeaders): void {
     const { request, response, onProgress } = this.#options
     onProgress(0)
-    if (++this.#interims > maxInterim) {
+    // RFC 9110 15.2: 101 answers an Upgrade, of which we send none.
+    if (++this.#interims > maxInterim || status < 100 || status === 101) {
       this.failed('backend-invalid')
       return
     }

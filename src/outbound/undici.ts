@@ -103,16 +103,16 @@ export class OriginConnection {
 class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
   readonly #answering: Answering
   readonly #socket: Socket
-  readonly #onReset: () => void
+  readonly #onBroken: (error: Error) => void
   #controller: Undici.Dispatcher.DispatchController | undefined
   #done = false
 
   constructor(socket: Socket, answering: Answering) {
     this.#socket = socket
     this.#answering = answering
-    // undici takes a reset within a body that is delimited by the connection's end for that end: prepend, to be first.
-    this.#onReset = () => this.#fail('backend-reset')
-    socket.prependListener('error', this.#onReset)
+    // Before undici hears of it: it takes a reset for the end of a body that is delimited by the connection's end.
+    this.#onBroken = (error) => this.#fail(isInvalid(error) ? 'backend-invalid' : 'backend-reset')
+    socket.prependListener('error', this.#onBroken)
   }
 
   onRequestStart(controller: Undici.Dispatcher.DispatchController): void {
@@ -165,20 +165,20 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
 
   #finish(): void {
     this.#done = true
-    this.#socket.off('error', this.#onReset)
+    this.#socket.off('error', this.#onBroken)
   }
 }
 
-/** What the other side said is no HTTP, as against nothing more being said. */
-const invalidCodes: ReadonlySet<string> = new Set([
-  'UND_ERR_HEADERS_OVERFLOW',
-  'UND_ERR_RES_EXCEEDED_MAX_SIZE',
-  'UND_ERR_INVALID_ARG',
+/** What the other side said is no HTTP, as against nothing more being said. undici gives parser errors no code. */
+const invalidNames: ReadonlySet<string> = new Set([
+  'HTTPParserError',
+  'HeadersOverflowError',
+  'InvalidArgumentError',
+  'AssertionError',
 ])
 
-function isInvalid(error: Error): boolean {
-  const code = 'code' in error ? String(error.code) : ''
-  return code.startsWith('HPE_') || invalidCodes.has(code)
+function isInvalid({ name }: Error): boolean {
+  return invalidNames.has(name)
 }
 
 /** undici hands raw fields over as buffers; bytes above 127 are kept as they are (RFC 9110 5.5). */
