@@ -104,6 +104,7 @@ timeouts:
   dnsMs: 500
 audit:
   file: ${logFile}
+  flushIntervalMs: 10
 health:
   listen: { host: 127.0.0.1, port: ${ports.health} }
 admin:
