@@ -197,9 +197,13 @@ function refuseBroken(
   const { connection, code } = broken
   if (connection === undefined || connection.isRefused) return
   const { socket, unanswered } = connection
-  // Gone, or in the middle of an answer: more bytes would be taken for a part of it.
-  if (unanswered > 0 || !socket.writable || code === 'ECONNRESET') {
+  if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
+    return
+  }
+  // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
+  if (unanswered > 0) {
+    socket.destroySoon()
     return
   }
   connection.isRefused = true

@@ -33,6 +33,8 @@ export interface ProxyFixture {
   connect(): Promise<RawClient>
   /** As a reload does: swaps, closes idle connections, judges what is open again. */
   swap(parts: InForceParts): Promise<void>
+  /** Before the test is over, so that a long table does not keep everything open. */
+  close(): Promise<void>
   /** As before the first policy is loaded. */
   clear(): void
   /** Resolves once `find` gives a record, those that are there already included. */
@@ -155,14 +157,18 @@ export async function startProxy(
   const listening = await proxy.listen()
   if (!('port' in listening)) throw new Error('not on a port')
   const clients: RawClient[] = []
-  t.teardown(async () => {
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => (closing ??= closeAll())
+  t.teardown(close)
+
+  async function closeAll(): Promise<void> {
     for (const client of clients) client.destroy()
     await proxy.close()
     assert.deepEqual(errors, [], 'nothing is logged as an error')
     assert.equal(proxy.open, 0, 'nothing is under way')
     assert.equal(connections.size, 0, 'nothing is registered')
     assert.equal(opened.length, ended.length, 'what was opened to the meter has ended')
-  })
+  }
 
   async function recordWhere(find: (record: AccessRecord) => boolean): Promise<AccessRecord> {
     for (;;) {
@@ -194,6 +200,7 @@ export async function startProxy(
       await connections.judgeAgain(version)
     },
     clear: held.clear,
+    close,
     recordWhere,
     endLine: async () => recordWhere(({ end }) => end !== undefined),
   }
