@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import type { Backends } from './backends.ts'
+import type { Backend } from '../perimeter/resource.ts'
+import type { FailureReason } from '../reasons.ts'
+import type { Backends, BackendTarget } from './backends.ts'
 import type { CallBackend } from './http-proxy.ts'
 import type { Connection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
@@ -19,6 +21,22 @@ export interface InboundContext {
   readonly upgradeSlots: UpgradeSlots
   /** Draining: each answer is the last of its connection. */
   isDraining: boolean
+}
+
+/** The back end, ready to be called, or why it cannot be. */
+export function findTarget(
+  { backends, ports, listenerName }: InboundContext,
+  backend: Backend,
+): BackendTarget | FailureReason {
+  try {
+    const target = backends.target(backend)
+    if (target !== undefined) return target
+    ports.log.error({ listener: listenerName }, 'a tcp back end cannot be sent HTTP')
+    return 'backend-invalid'
+  } catch (error) {
+    ports.log.error({ err: error, listener: listenerName }, 'a back end cannot be verified')
+    return 'tls-failed'
+  }
 }
 
 /** The request as facts. */

@@ -6,7 +6,7 @@ import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { hasBody, headersFor } from './backend-headers.ts'
 import type { BackendCall } from './http-proxy.ts'
 import { abandonUnread, cutOff, type Turn } from './connection.ts'
-import { factsOf, type InboundContext } from './context.ts'
+import { factsOf, findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import { type Refusable, refuse } from './refuse.ts'
 import { relayResponse } from './relay-response.ts'
@@ -120,10 +120,10 @@ class ServedRequest {
     const exchange = this.#exchange
     exchange.admitted = { judgement, entry }
     try {
-      const target = this.#context.backends.target(backend)
+      const target = findTarget(this.#context, backend)
       const headers = headersFor(this.#context.ports.currentInForce(), exchange.facts, judgement)
-      if (target === undefined) {
-        this.#fail('backend-invalid')
+      if (typeof target === 'string') {
+        this.#fail(target)
         return
       }
       const callBackend = await this.#context.callBackend()

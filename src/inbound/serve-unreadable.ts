@@ -84,7 +84,7 @@ function answerUnreadable(
   const policyVersion = ports.currentInForce()?.version ?? ''
   const judgement = denial(facts, { reason: 'bad-request', detail, policyVersion })
   ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now() }))
-  exchange.status = status
-  stream.once('close', () => exchange.end('complete'))
-  refuseBare(connection, { reason: 'bad-request', status, correlationId, rawHeaders: [] })
+  const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
+  exchange.status = refuseBare(connection, refusal)
+  exchange.end('complete')
 }

@@ -11,7 +11,7 @@ import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { failureReason } from './backend-failure.ts'
 import { hasBody, headersFor, upgradeFields } from './backend-headers.ts'
 import { type Connection, cutOff } from './connection.ts'
-import { factsOf, type InboundContext } from './context.ts'
+import { factsOf, findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import type { ArrivedUpgrade } from './listener.ts'
 import { refuseBare } from './refuse.ts'
@@ -121,10 +121,10 @@ class ServedUpgrade {
 
   #ask({ judgement, backend }: Extract<Admission, { kind: 'admitted' }>): void {
     const { backends, ports } = this.#context
-    const target = backends.target(backend)
+    const target = findTarget(this.#context, backend)
     const headers = headersFor(ports.currentInForce(), this.#exchange.facts, judgement)
-    if (target === undefined) {
-      this.#fail('backend-invalid')
+    if (typeof target === 'string') {
+      this.#fail(target)
       return
     }
     const send = target.scheme === 'https' ? httpsRequest : httpRequest
@@ -202,9 +202,7 @@ class ServedUpgrade {
         this.#deadline.touch()
       },
       onMoved: () => this.#deadline.touch(),
-      onComplete: () => {
-        this.#closeReason ??= 'complete'
-      },
+      onComplete: () => this.#end(this.#closeReason ?? 'complete'),
       onCut: () => this.#fail('backend-reset'),
     })
     if (isPassed) return
@@ -271,6 +269,7 @@ class ServedUpgrade {
       correlationId,
       rawHeaders: facts.rawHeaders,
     })
+    this.#end(this.#closeReason)
   }
 
   #end(closeReason: CloseReason): void {
