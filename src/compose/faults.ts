@@ -4,7 +4,7 @@ import type { OperationalLog } from '../audit/operational-log.ts'
 export interface Faults {
   readonly count: number
   /** For ports that report a fault instead of throwing it. Never throws. */
-  report(error: unknown): void
+  readonly report: (error: unknown) => void
 }
 
 export function createFaults(log: OperationalLog): Faults {

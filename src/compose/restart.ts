@@ -37,14 +37,11 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
     narrow: narrowOutbound,
     needsRestart,
   })
-  if (running.instance !== next.instance) needsRestart.push('`instance`')
-  if (running.audit.file !== next.audit.file) needsRestart.push('`audit.file`')
-  if (running.audit.flushIntervalMs !== next.audit.flushIntervalMs)
-    needsRestart.push('`audit.flushIntervalMs`')
-  if (running.audit.bufferBytes !== next.audit.bufferBytes) needsRestart.push('`audit.bufferBytes`')
-  if (!sameAddress(running.health?.listen, next.health?.listen))
-    needsRestart.push('`health.listen`')
-  if (running.admin?.socket !== next.admin?.socket) needsRestart.push('`admin.socket`')
+  for (const [name, read] of fixedAtStart) {
+    if (JSON.stringify(read(running)) !== JSON.stringify(read(next))) {
+      needsRestart.push(`\`${name}\``)
+    }
+  }
   const settings: Settings = {
     ...next,
     instance: running.instance,
@@ -53,9 +50,28 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
     audit: { ...running.audit, endLineAfterMs: next.audit.endLineAfterMs },
     health: running.health,
     admin: running.admin,
+    limits: { ...next.limits, headerBytes: running.limits.headerBytes },
+    timeouts: {
+      ...next.timeouts,
+      headerMs: running.timeouts.headerMs,
+      keepAliveMs: running.timeouts.keepAliveMs,
+    },
   }
   return { settings, needsRestart }
 }
+
+/** Besides the addresses of listeners: what the parts are made with and cannot change. */
+const fixedAtStart: readonly (readonly [name: string, read: (settings: Settings) => unknown])[] = [
+  ['instance', ({ instance }) => instance],
+  ['audit.file', ({ audit }) => audit.file],
+  ['audit.flushIntervalMs', ({ audit }) => audit.flushIntervalMs],
+  ['audit.bufferBytes', ({ audit }) => audit.bufferBytes],
+  ['health.listen', ({ health }) => health?.listen],
+  ['admin.socket', ({ admin }) => admin?.socket],
+  ['limits.headerBytes', ({ limits }) => limits.headerBytes],
+  ['timeouts.headerMs', ({ timeouts }) => timeouts.headerMs],
+  ['timeouts.keepAliveMs', ({ timeouts }) => timeouts.keepAliveMs],
+]
 
 interface Listener {
   readonly name: string

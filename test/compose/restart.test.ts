@@ -49,6 +49,16 @@ void t.test('mergeSettings keeps what only a restart changes and says so', (t) =
       after: { audit: { ...settingsFrom({}).audit, file: '/var/log/a' } },
       says: /`audit\.file`/,
     },
+    {
+      note: 'size of heads',
+      after: { limits: { ...settingsFrom({}).limits, headerBytes: 1 } },
+      says: /`limits\.headerBytes`/,
+    },
+    {
+      note: 'time for heads',
+      after: { timeouts: { ...settingsFrom({}).timeouts, headerMs: 1 } },
+      says: /`timeouts\.headerMs`/,
+    },
   ]
   for (const { note, after, says } of cases) {
     const before = settingsFrom({})

@@ -64,7 +64,7 @@ async function watchOneFile(t: Test): Promise<Watched & { readonly file: string 
   const watched = await watchFolder(t)
   const file = join(watched.folder, 'shop.yaml')
   await writeFile(file, 'one')
-  await watched.watch.setPaths([file])
+  await watched.watch.setPaths([file], Date.now() + 1000)
   return { ...watched, file }
 }
 
@@ -110,7 +110,7 @@ void t.test('createWatch notices what changes a file', async (t) => {
     }
     await symlink('..v1', join(folder, '..data'))
     await symlink('..data/shop.yaml', join(folder, 'shop.yaml'))
-    await watched.watch.setPaths([join(folder, '*.yaml')])
+    await watched.watch.setPaths([join(folder, '*.yaml')], Date.now() + 1000)
     for (const version of ['..v2', '..v3']) {
       await symlink(version, join(folder, '..tmp'))
       await rename(join(folder, '..tmp'), join(folder, '..data'))
@@ -127,7 +127,7 @@ void t.test('createWatch notices what changes a file', async (t) => {
     await writeFile(join(elsewhere, 'shop.yaml'), 'one')
     const link = join(watched.folder, 'here', 'shop.yaml')
     await symlink(join(elsewhere, 'shop.yaml'), link)
-    await watched.watch.setPaths([link])
+    await watched.watch.setPaths([link], Date.now() + 1000)
     await writeFile(join(elsewhere, 'shop.yaml'), 'two')
     await watched.changed()
   })
@@ -135,7 +135,7 @@ void t.test('createWatch notices what changes a file', async (t) => {
   await t.test('a new file that the pattern matches', async (t) => {
     const watched = await watchFolder(t)
     await writeFile(join(watched.folder, 'a.yaml'), 'one')
-    await watched.watch.setPaths([join(watched.folder, '*.yaml')])
+    await watched.watch.setPaths([join(watched.folder, '*.yaml')], Date.now() + 1000)
     await writeFile(join(watched.folder, 'b.yaml'), 'two')
     await watched.changed()
     await writeFile(join(watched.folder, 'b.yaml'), 'three')
@@ -148,7 +148,7 @@ void t.test('createWatch notices what changes a file', async (t) => {
     const watched = await watchFolder(t)
     const directory = join(watched.folder, 'perimeters')
     await mkdir(directory)
-    await watched.watch.setPaths([directory])
+    await watched.watch.setPaths([directory], Date.now() + 1000)
     await writeFile(join(directory, 'shop.yaml'), 'one')
     await watched.changed()
     await writeFile(join(directory, '.shop.yaml.swp'), 'an editor is open')
@@ -161,7 +161,7 @@ void t.test('createWatch notices what changes a file', async (t) => {
     const file = join(nested, 'shop.yaml')
     await mkdir(nested, { recursive: true })
     await writeFile(file, 'one')
-    await watched.watch.setPaths([file])
+    await watched.watch.setPaths([file], Date.now() + 1000)
     await rm(join(watched.folder, 'etc'), { recursive: true })
     await watched.changed()
     await mkdir(nested, { recursive: true })
@@ -200,7 +200,7 @@ void t.test('createWatch', async (t) => {
     await symlink(file, join(watched.folder, 'between', 'hop'))
     await mkdir(join(watched.folder, 'here'))
     await symlink(join(watched.folder, 'between', 'hop'), join(watched.folder, 'here', 'a.yaml'))
-    await watched.watch.setPaths([join(watched.folder, 'here', 'a.yaml')])
+    await watched.watch.setPaths([join(watched.folder, 'here', 'a.yaml')], Date.now() + 1000)
     await symlink(other, link)
     await rename(link, join(watched.folder, 'between', 'hop'))
     await watched.changed()
@@ -213,6 +213,17 @@ void t.test('createWatch', async (t) => {
     await nothingMore(watched, 0, t)
     await writeFile(watched.file, 'three')
     await watched.changed()
+  })
+
+  await t.test('reports what changed between being read and being watched', async (t) => {
+    const watched = await watchFolder(t)
+    const file = join(watched.folder, 'shop.yaml')
+    const readSince = Date.now()
+    await writeFile(file, 'written while it was read')
+    await watched.watch.setPaths([file], readSince)
+    await watched.changed()
+    await watched.watch.setPaths([file], readSince)
+    await nothingMore(watched, 1, t)
   })
 
   await t.test('says nothing after `close`', async (t) => {

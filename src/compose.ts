@@ -1,0 +1,236 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { ReloadOutcome } from './admin/admin-socket.ts'
+import { createCountingLog } from './admin/counting-log.ts'
+import { createRecentDenials } from './admin/denials.ts'
+import { createMetrics } from './admin/metrics.ts'
+import type { Status } from './admin/status.ts'
+import { createTally } from './admin/tally.ts'
+import { createAccessLog } from './audit/log-writer.ts'
+import type { OperationalLog } from './audit/operational-log.ts'
+import { type Bound, createOwnListeners } from './compose/bound.ts'
+import { createDeliver } from './compose/deliver.ts'
+import { drain } from './compose/drain.ts'
+import { createFaults, type Faults } from './compose/faults.ts'
+import { createFollowingResolver, followSwap } from './compose/follow.ts'
+import { type Loaded, loadInForce } from './compose/load-in-force.ts'
+import { createReloader } from './compose/reloader.ts'
+import { openAdmin, openHealth } from './compose/side-doors.ts'
+import { createState, statusOf } from './compose/state.ts'
+import { PerimeterError } from './errors.ts'
+import { createOutboundProxy } from './outbound/outbound-proxy.ts'
+import type { InForce } from './settings/in-force.ts'
+import { createWatch } from './store/watch.ts'
+import { createOpenConnections } from './transport/connections.ts'
+import { createDial } from './transport/dial.ts'
+
+/**
+ * One instance of Ringfence: which part is given what, what starts and stops in which order.
+ *
+ * The life of a request, and who is asked on its way:
+ *
+ *   socket ─ transport ─ wire (framing, authority) ─ identity (who calls) ─ policy.evaluate (pure)
+ *                                                                              │ allow            │ deny
+ *              inbound: the resource's back end                                │                  │
+ *              outbound: resolver, then the guard of what is in force ─────────┤ refused ─────────┤
+ *                                                                              ▼                  ▼
+ *                                       accessLog.accept, one record of the final effect   (the same record)
+ *                                                                              ▼                  ▼
+ *                                     openConnections.register, then forward    refusal with correlation id
+ *
+ * Both proxies read `state.inForce` through one function, anew for each decision. A reload replaces that reference and
+ * nothing else; what is kept for longer (pools, resolver, certificates, everything open) follows in `follow.ts`.
+ *
+ * Start: load, access log, outbound, inbound, health, admin, watch. Outbound first: a workload that is reached can
+ * reach. Stop: the reverse in meaning. Inbound finishes, then outbound, then the side doors; the access log is last,
+ * because everything before it may still write.
+ */
+
+export interface StartOptions {
+  readonly configFile: string
+  readonly log: OperationalLog
+  /** Counts and logs what escapes; default one of its own, which hears only of what the parts report. */
+  readonly faults?: Faults
+  /** Milliseconds since the epoch; default the machine's clock. */
+  readonly now?: () => number
+}
+
+/** A process that runs. Its owner stops it. */
+export interface Running {
+  /** Every listener with the address that it got. */
+  readonly bound: readonly Bound[]
+  readonly inForce: () => InForce
+  readonly status: () => Status
+  readonly warnings: readonly string[]
+  /** Reads everything again. Resolves when nothing is open any more that the new policy forbids. Never rejects. */
+  reload(trigger: string): Promise<ReloadOutcome>
+  /** For log rotation by name. */
+  reopenAccessLog(): Promise<void>
+  /** Drains and stops. A second call waits for the first. False: time ran out and something was cut off. */
+  stop(): Promise<boolean>
+}
+
+/**
+ * Starts an instance; resolves when every listener is open. Throws `PerimeterError` with one problem a line where it
+ * cannot; nothing is left open then.
+ */
+export async function startRingfence(options: StartOptions): Promise<Running> {
+  const { configFile, log, now = Date.now } = options
+  const faults = options.faults ?? createFaults(log)
+  const state = createState(now())
+  const currentInForce = (): InForce | undefined => state.inForce
+  const bound: Bound[] = []
+  const ownListeners = createOwnListeners(bound)
+  const request = { configFile, instance: hostname(), ownListeners }
+
+  await using opened = new AsyncDisposableStack()
+  const readSince = now()
+  const loaded = await loadInForce({ ...request, running: undefined })
+  if (loaded.kind === 'failed') throw new PerimeterError('RF_SETTINGS', loaded.problems.join('\n'))
+  const first = loaded.inForce
+  const { settings } = first
+  state.inForce = first
+  state.loadedAt = now()
+  let pems = loaded.pems
+
+  const writer = createAccessLog({
+    ...settings.audit,
+    instance: settings.instance,
+    boot: randomUUID(),
+    onProblem: (problem) => log.error(problem),
+    now,
+  })
+  opened.defer(() => writer.close())
+  const tally = createTally()
+  tally.setResources(settings.resources.map(({ id }) => id.key))
+  const denials = createRecentDenials()
+  const openConnections = createOpenConnections({
+    version: () => state.inForce?.version ?? '',
+    onFault: faults.report,
+  })
+  const status = (): Status =>
+    statusOf(state, {
+      faults,
+      open: () => openConnections.size,
+      accessLog: () => ({ accepted: writer.sequence, lost: writer.lost }),
+    })
+
+  const ports = {
+    currentInForce,
+    accessLog: createCountingLog(writer, { tally, denials }),
+    openConnections,
+    meter: tally,
+    log,
+    newCorrelationId: randomUUID,
+    now,
+    monotonicNow: () => performance.now(),
+  }
+  const { createInboundProxy } = await import('./inbound/inbound-proxy.ts')
+  const inbound = settings.inbound.map(({ name }) => createInboundProxy(name, ports))
+  const outbound = settings.outbound.map(({ name }) =>
+    createOutboundProxy(name, {
+      ...ports,
+      resolver: createFollowingResolver(currentInForce),
+      dial: createDial(),
+      deliver: createDeliver(inbound, { bound, currentInForce }),
+    }),
+  )
+  for (const proxy of outbound) {
+    opened.defer(() => proxy.close())
+    bound.push({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
+  }
+  for (const proxy of inbound) {
+    const pem = pems.get(proxy.name)
+    if (pem !== undefined) proxy.setSecureContext(pem)
+    opened.defer(() => proxy.close())
+    bound.push({ side: 'inbound', name: proxy.name, address: await proxy.listen() })
+  }
+
+  const watch = createWatch({
+    onChange: () => void reload('file change'),
+    onProblem: (error) => log.warn({ err: error }, 'a directory cannot be watched, it is polled'),
+  })
+  opened.defer(() => watch.close())
+  const reloader = createReloader(reloadOnce)
+  const sideDoors = { faults, log, status, settings, opened }
+  const metrics = createMetrics(tally, status)
+  const health = await openHealth({ ...sideDoors, metrics })
+  const admin = await openAdmin({
+    ...sideDoors,
+    currentInForce,
+    denials,
+    reload: () => reload('admin socket'),
+  })
+  bound.push(...[health, admin].filter((one) => one !== undefined))
+  await watch.setPaths(loaded.watchPaths, readSince)
+  state.started = true
+  const resources = opened.move()
+  let stopping: Promise<boolean> | undefined
+
+  return {
+    bound,
+    inForce: () => state.inForce ?? first,
+    status,
+    warnings: loaded.warnings,
+    reload,
+    reopenAccessLog: () => writer.reopen(),
+    stop: () => (stopping ??= stop()),
+  }
+
+  function reload(trigger: string): Promise<ReloadOutcome> {
+    return reloader.reload(trigger)
+  }
+
+  async function reloadOnce(triggers: readonly string[]): Promise<ReloadOutcome> {
+    const since = now()
+    await watch.mark()
+    const next = await loadInForce({ ...request, running: state.inForce?.settings })
+    await watch.setPaths(next.watchPaths, since)
+    return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
+  }
+
+  function keep(failed: Extract<Loaded, { kind: 'failed' }>, triggers: readonly string[]) {
+    const { problems } = failed
+    state.reloadFailures++
+    state.lastProblems = problems
+    const version = state.inForce?.version
+    log.error({ triggers, version, problems }, 'the reload failed: what was in force stays')
+    return { kind: 'failed', version, problems } as const
+  }
+
+  async function swap(
+    next: Extract<Loaded, { kind: 'loaded' }>,
+    triggers: readonly string[],
+  ): Promise<ReloadOutcome> {
+    const { inForce, needsRestart, warnings } = next
+    const changed = inForce.version !== state.inForce?.version
+    const before = pems
+    state.inForce = inForce
+    state.loadedAt = now()
+    state.reloads++
+    state.lastProblems = []
+    state.needsRestart = needsRestart
+    pems = next.pems
+    tally.setResources(inForce.settings.resources.map(({ id }) => id.key))
+    const { version } = inForce
+    log.info({ triggers, version, changed, warnings }, 'reloaded')
+    if (needsRestart.length > 0) log.warn({ needsRestart }, 'some settings need a restart')
+    try {
+      await followSwap({ openConnections, outbound, inbound }, { version, before, after: pems })
+    } catch (error) {
+      faults.report(error)
+    }
+    return { kind: 'reloaded', version, changed, needsRestart, warnings }
+  }
+
+  async function stop(): Promise<boolean> {
+    state.draining = true
+    const timeoutMs = (state.inForce ?? first).settings.timeouts.drainMs
+    const finished = await drain({ inbound, outbound, timeoutMs })
+    // Until here a rule may still be withdrawn and ends what is left of it.
+    watch.close()
+    await reloader.settled()
+    await resources.disposeAsync()
+    return finished
+  }
+}
