@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { describeFailure, exitCodes } from './exit-code.ts'
+import { createWrite, type Write } from './output.ts'
+
+/**
+ * The command line. Each command's module is loaded when it is asked for, so that `--help` and `check` do not pay for
+ * the proxies.
+ */
+
+/** What the commands write to; standard output and error unless a test says otherwise. */
+export interface Streams {
+  readonly out: Write
+  readonly err: Write
+}
+
+const defaultConfig = 'ringfence.yaml'
+
+/** Runs one command and resolves with the exit code of the process. Never rejects. */
+export async function runCommandLine(
+  args: readonly string[],
+  streams: Streams = {
+    out: createWrite(process.stdout),
+    err: createWrite(process.stderr),
+  },
+): Promise<number> {
+  let exitCode: number = exitCodes.good
+  const program = createProgram(streams, (code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? exitCodes.good : exitCodes.usage
+    }
+    const failure = describeFailure(error)
+    for (const line of failure.lines) streams.err(`ringfence: ${line}\n`)
+    if (process.env['RINGFENCE_DEBUG'] === '1' && error instanceof Error) {
+      streams.err(`${error.stack ?? ''}\n`)
+    }
+    return failure.exitCode
+  }
+}
+
+function createProgram(streams: Streams, end: (exitCode: number) => void): Command {
+  const program = new Command('ringfence')
+    .description(
+      'a self-hosted network security perimeter: one policy for what comes in and goes out',
+    )
+    .version(readVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: streams.out,
+      writeErr: streams.err,
+    })
+    .showHelpAfterError('(--help shows what is possible)')
+
+  command('run', 'enforce the perimeter: start the listeners and keep the policy up to date')
+    .addHelpText('after', example('ringfence run --config /etc/ringfence/ringfence.yaml'))
+    .action(async (options: { config: string }) => {
+      const { runRun } = await import('./commands/run.ts')
+      end(await runRun({ ...options, ...streams }))
+    })
+
+  command('check', 'validate settings and perimeters without listening')
+    .option('--json', 'print the problems as JSON', false)
+    .option('--azure', "also warn where Azure's limits are exceeded", false)
+    .addHelpText('after', example('ringfence check --config /etc/ringfence/ringfence.yaml'))
+    .action(async (options: { config: string; json: boolean; azure: boolean }) => {
+      const { runCheck } = await import('./commands/check.ts')
+      end(await runCheck({ ...options, ...streams }))
+    })
+
+  program
+    .command('demo')
+    .description('watch a perimeter at work: mock services, real requests, a log line for each')
+    .option('--keep', 'leave it running and print commands to try', false)
+    .addHelpText('after', example('ringfence demo', 'ringfence demo --keep'))
+    .action(async (options: { keep: boolean }) => {
+      const { runDemo } = await import('../demo/main.ts')
+      end(await runDemo(options))
+    })
+
+  return program
+
+  function command(name: string, description: string): Command {
+    return withConfig(program.command(name).description(description))
+  }
+}
+
+function withConfig(command: Command): Command {
+  return command.option('-c, --config <file>', 'the settings', defaultConfig)
+}
+
+function example(...commands: readonly string[]): string {
+  const title = commands.length === 1 ? 'Example' : 'Examples'
+  return `\n${title}:\n${commands.map((line) => `  ${line}`).join('\n')}`
+}
+
+/** Of package.json, two folders up from here in `src/` and in `dist/` alike. */
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  )
+  const version =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest
+      ? manifest.version
+      : undefined
+  return typeof version === 'string' ? version : 'unknown'
+}
