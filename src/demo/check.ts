@@ -38,6 +38,7 @@ export interface Observation {
 
 export interface Seen {
   readonly answer: Answer | undefined
+  /** Decisions, not ends: those of an earlier check may arrive late. */
   readonly lines: readonly LogLine[]
 }
 
@@ -67,7 +68,7 @@ export async function performCheck(check: Check, log: AccessLog): Promise<Result
     const answer = answerOf(seen)
     const got = 'kind' in seen && seen.kind === 'observation' ? seen.got : spell(seen, decisions)
     const problem = sameMembers(categories, check.categories)
-      ? check.also?.({ answer, lines })
+      ? check.also?.({ answer, lines: decisions })
       : `the log was expected to hold ${check.categories.join(' and ') || 'nothing'}`
     return { passed: got === check.expect && problem === undefined, got, categories, problem }
   } catch (error) {
