@@ -18,7 +18,8 @@ export function createOperationalLog({
   readonly level: Level | 'silent'
 }): OperationalLog {
   const { fd } = openTarget({ standardStream: 2 })
-  const destination = pino.destination({ fd, sync: false, maxLength: maxWaitingBytes })
+  // `dest`, not `fd`: without it pino touches standard output, which belongs to the access log.
+  const destination = pino.destination({ dest: fd, sync: false, maxLength: maxWaitingBytes })
   // Without a listener, EPIPE would be an uncaught exception.
   destination.on('error', () => undefined)
   return pino({ level, base: null }, destination)

@@ -19,7 +19,8 @@ interface Report {
 }
 
 function start(args: readonly string[], stdio: StdioOptions): ChildProcess {
-  return spawn(process.execPath, [script, ...args], { stdio })
+  // Without what a test runner preloads: it touches the standard streams.
+  return spawn('env', ['-u', 'NODE_OPTIONS', process.execPath, script, ...args], { stdio })
 }
 
 /** Descriptor 3, where the child reports. */
@@ -74,7 +75,7 @@ void t.test('a socket that nobody reads stalls neither the loop nor the exit', a
 
 void t.test('a pipe that nobody reads stalls neither the loop nor the exit', async (t) => {
   // The shell makes a pipe, where Node would make a socket. `sleep` holds it and never reads.
-  const command = '{ "$0" "$1" - 500 20; echo "exit $?" >&3; } | sleep 60'
+  const command = 'unset NODE_OPTIONS; { "$0" "$1" - 500 20; echo "exit $?" >&3; } | sleep 60'
   const shell = spawn('sh', ['-c', command, process.execPath, script], {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
     detached: true,
