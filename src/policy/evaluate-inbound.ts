@@ -166,7 +166,8 @@ export const inboundStages: readonly InboundStage[] = [
   },
 ]
 
-const inboundTable: StageTable<InboundRow, InboundRequest> = {
+/** The inbound table, as `evaluateInbound` and `explainInbound` ask it. */
+export const inboundTable: StageTable<InboundRow, InboundRequest> = {
   direction: 'Inbound',
   stages: inboundStages,
 }

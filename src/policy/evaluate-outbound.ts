@@ -126,7 +126,8 @@ export const outboundStages: readonly OutboundStage[] = [
   },
 ]
 
-const outboundTable: StageTable<OutboundRow, OutboundRequest> = {
+/** The outbound table, as `evaluateOutbound` and `explainOutbound` ask it. */
+export const outboundTable: StageTable<OutboundRow, OutboundRequest> = {
   direction: 'Outbound',
   stages: outboundStages,
 }

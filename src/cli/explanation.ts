@@ -1,0 +1,53 @@
+import type { ExplainedStage, Explanation, StageOutcome } from '../policy/explain.ts'
+import { type PrintedDecision, printDecision } from './decision-keys.ts'
+
+/** An explanation as JSON: the decision, every stage of the table in order, and what to change. */
+export function printExplanation({ decision, stages, advice }: Explanation): {
+  readonly decision: PrintedDecision
+  readonly stages: readonly ExplainedStage[]
+  readonly advice: Explanation['advice']
+} {
+  return { decision: printDecision(decision), stages, advice }
+}
+
+/** An explanation to read, with a newline at its end. */
+export function formatExplanation({ decision, stages, advice }: Explanation): string {
+  const { direction, resource, effect, reason, rule, category, enforcedEffect } = decision
+  const lines = [
+    `${direction} ${direction === 'Inbound' ? 'to' : 'from'} ${resource?.id.text ?? '?'}`,
+    '',
+  ]
+  for (const stage of stages) lines.push(...formatStage(stage))
+  lines.push('', `${effect.toUpperCase()} by ${reason}`)
+  if (rule !== undefined) lines.push(`  rule: ${rule}`)
+  lines.push(`  category: ${category ?? 'none'}`)
+  if (enforcedEffect !== effect) lines.push(`  in Enforced mode: ${enforcedEffect}`)
+  for (const { text, yaml } of advice) {
+    lines.push('', `${text.charAt(0).toUpperCase()}${text.slice(1)}${yaml.length === 0 ? '' : ':'}`)
+    for (const line of yaml) lines.push(`  ${line}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const outcomes = {
+  passed: 'no ',
+  decided: 'YES',
+  'not-asked': '-  ',
+  failed: '!  ',
+} as const satisfies Record<StageOutcome, string>
+
+const rowWidth = 3
+const reasonWidth = 24
+
+function formatStage({ row, reason, effect, when, outcome, because }: ExplainedStage): string[] {
+  const head = `${row.padEnd(rowWidth)} ${reason.padEnd(reasonWidth)} ${outcomes[outcome]}`
+  switch (outcome) {
+    case 'not-asked':
+      return [head.trimEnd()]
+    case 'passed':
+    case 'failed':
+      return [`${head}  ${because ?? ''}`]
+    case 'decided':
+      return [`${head}  ${effect}: ${when}`, `${' '.repeat(head.length + 2)}${because ?? ''}`]
+  }
+}

@@ -1,0 +1,40 @@
+import type { Guid } from '../perimeter/guid.ts'
+import type { Direction } from '../perimeter/perimeter.ts'
+import type { CompiledAssociation, PolicySnapshot, ResourcePolicy } from './snapshot.ts'
+
+/** Facts about a protected resource in words, for explanations. */
+
+/** Where it is: in which perimeter, or in none. */
+export function describeAssociation({ association }: ResourcePolicy): string {
+  if (association === undefined) return 'no perimeter associates it'
+  const { perimeter, profile } = association
+  return `the perimeter \`${perimeter.perimeter.name}\` associates it, with the profile \`${profile.name}\``
+}
+
+/** The two settings that decide where no rule does. */
+export function describeModes({ association, publicNetworkAccess }: ResourcePolicy): string {
+  const access = `publicNetworkAccess is ${publicNetworkAccess}`
+  return association === undefined
+    ? access
+    : `the access mode is ${association.accessMode}, ${access}`
+}
+
+/** `the profile `web` has 3 outbound rules`. */
+export function describeRules(association: CompiledAssociation, direction: Direction): string {
+  const { profile, perimeter } = association
+  const declared = perimeter.perimeter.profiles.find(({ name }) => name === profile.name)
+  const rules = declared?.accessRules.filter((rule) => rule.direction === direction) ?? []
+  const plural = rules.length === 1 ? '' : 's'
+  const number = rules.length === 0 ? 'no' : rules.length
+  return `the profile \`${profile.name}\` has ${number} ${direction.toLowerCase()} rule${plural}`
+}
+
+/** The perimeters of the snapshot by name; GUIDs that no document here declares as they are. */
+export function namePerimeters(guids: Iterable<Guid>, snapshot: PolicySnapshot): string {
+  return list([...guids].map((guid) => snapshot.perimetersByGuid.get(guid)?.perimeter.name ?? guid))
+}
+
+/** Names in backticks, or `none`. */
+export function list(items: readonly string[]): string {
+  return items.length === 0 ? 'none' : items.map((item) => `\`${item}\``).join(', ')
+}
