@@ -232,7 +232,6 @@ export class ForwardRequest implements UnderWay {
   #begin(): { outgoing: Outgoing; relay: ResponseRelay } {
     const outgoing = this.#outgoing
     if (outgoing === undefined) throw new Error('nothing to send')
-    if (this.#context.isStopping) this.#response.shouldKeepAlive = false
     if (this.#expectsContinue && !this.#retried) this.#response.writeContinue()
     this.#idle ??= new IdleWatch(bodyIdleMsOf(this.#context.ports.currentInForce()?.settings), () =>
       this.#stall(),
@@ -241,6 +240,7 @@ export class ForwardRequest implements UnderWay {
       request: this.#request,
       response: this.#response,
       correlationId: this.#exchange.correlationId,
+      mayKeepAlive: () => !this.#context.isStopping,
       onProgress: (bytes) => this.#moved('out', bytes),
       onDrain: () => {
         this.#moved('out', 0)

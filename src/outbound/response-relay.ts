@@ -13,6 +13,8 @@ export interface RelayOptions {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly correlationId: string
+  /** Whether the client's connection may serve another request. */
+  readonly mayKeepAlive: () => boolean
   /** Something moved. */
   readonly onProgress: (bytes: number) => void
   /** The client takes more. */
@@ -57,8 +59,9 @@ export class ResponseRelay implements Answering {
   }
 
   head(status: number, headers: RawHeaders): void {
-    const { response, correlationId, onProgress, onFailureBeforeHead } = this.#options
+    const { response, correlationId, mayKeepAlive, onProgress, onFailureBeforeHead } = this.#options
     onProgress(0)
+    if (!mayKeepAlive()) response.shouldKeepAlive = false
     const kept = withoutHeaders(withoutHopByHop(headers), (name) => name === 'via')
     const via = [...headerValues(headers, 'via'), ownVia].join(', ')
     const id =

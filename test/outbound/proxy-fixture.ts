@@ -17,6 +17,7 @@ import { address, type InForceParts } from '../support/settings-parts.ts'
 /** A forward proxy over real sockets, with everything around it recorded. */
 export interface ProxyFixture {
   readonly proxy: OutboundProxy
+  /** 0 on a Unix socket. */
   readonly port: number
   readonly connections: OpenConnections
   /** Everything that was logged, in order. */
@@ -155,7 +156,7 @@ export async function startProxy(
 
   const proxy = createOutboundProxy(listenerName, ports)
   const listening = await proxy.listen()
-  if (!('port' in listening)) throw new Error('not on a port')
+  const port = 'port' in listening ? listening.port : 0
   const clients: RawClient[] = []
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => (closing ??= closeAll())
@@ -180,7 +181,7 @@ export async function startProxy(
 
   return {
     proxy,
-    port: listening.port,
+    port,
     connections,
     records,
     resolved,
@@ -190,7 +191,7 @@ export async function startProxy(
     ended,
     errors,
     async connect() {
-      const client = await connectRaw({ port: listening.port })
+      const client = await connectRaw({ port })
       clients.push(client)
       return client
     },
@@ -199,7 +200,7 @@ export async function startProxy(
       proxy.policyChanged()
       await connections.judgeAgain(version)
     },
-    clear: held.clear,
+    clear: () => held.clear(),
     close,
     recordWhere,
     endLine: async () => recordWhere(({ end }) => end !== undefined),

@@ -189,7 +189,8 @@ async function judge(
     dial: () => async () => ({ kind: 'failed', reason: 'connect-refused' }),
   })
   const client = await proxy.connect()
-  client.send(Buffer.from(bytes, /[^\x00-\xff]/.test(bytes) ? 'utf8' : 'latin1'))
+  const isLatin = Buffer.from(bytes, 'latin1').toString('latin1') === bytes
+  client.send(Buffer.from(bytes, isLatin ? 'latin1' : 'utf8'))
   const { status } = await client.response()
   client.destroy()
   if (isAllowed) {
