@@ -12,7 +12,7 @@ import { warnOfAzureLimits } from './store/check-azure-limits.ts'
 import { checkPerimeters } from './store/check-perimeters.ts'
 import { findFiles, type FoundFiles } from './store/find-files.ts'
 import { loadPerimeterFile } from './store/load-perimeters.ts'
-import type { LoadedPerimeter } from './store/read-perimeter.ts'
+import type { KnownResources, LoadedPerimeter } from './store/read-perimeter.ts'
 
 export interface LoadOptions {
   /** Name of this instance where settings give none: the machine's host name. */
@@ -55,8 +55,10 @@ export async function loadConfiguration(
   const found = await findPerimeterFiles(settings, findings)
   for (const path of [...found.files, ...found.directories]) watched.add(path)
   // A resource or scope that could not be read is no reason to call a name unknown.
-  const isWhole = !findings.foundWithin(['resources']) && !findings.foundWithin(['scope'])
-  const known = isWhole ? settings.resources.map(({ id }) => id) : undefined
+  const known: KnownResources = {
+    ids: settings.resources.map(({ id }) => id),
+    areAll: !findings.foundWithin(['resources']) && !findings.foundWithin(['scope']),
+  }
   const loaded: LoadedPerimeter[] = []
   const others: Findings[] = []
   for (const path of found.files) {
@@ -66,8 +68,9 @@ export async function loadConfiguration(
   }
   checkPerimeters(loaded, { resources: known, autoApprove: settings.links.autoApprove })
   if (options.azureLimits === true) warnOfAzureLimits(loaded)
-  // Of a perimeter that could not be read, the members are not known.
-  if (!others.some(({ hasErrors }) => hasErrors)) {
+  // Of what could not be read, the members are not known.
+  const isComplete = known.areAll && found.files.length > 0
+  if (isComplete && !others.some(({ hasErrors }) => hasErrors)) {
     warnOfUnassociated(resources, { loaded, findings })
   }
 

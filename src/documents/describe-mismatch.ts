@@ -3,7 +3,7 @@ import { quote } from '../perimeter/quote.ts'
 import { closestWord } from './closest-word.ts'
 import { pointerPath } from './pointer-path.ts'
 import type { At, Path } from './problem.ts'
-import type { Shape } from './shape.ts'
+import { type Shape, shapeAt } from './shape.ts'
 
 /** A mismatch in the words of somebody who writes the document. */
 export interface Mismatch {
@@ -131,17 +131,6 @@ function typeAdvice(shape: Shape | undefined, data: unknown): string {
 
 function unitOf(shape: Shape | undefined): string {
   return shape?.kind === 'integer' && shape.unit !== undefined ? ` (${shape.unit})` : ''
-}
-
-function shapeAt(root: Shape, path: Path): Shape | undefined {
-  let shape: Shape | undefined = root
-  for (const part of path) {
-    if (shape?.kind === 'list') shape = shape.items
-    else if (shape?.kind === 'map') shape = shape.values
-    else if (shape?.kind === 'object') shape = shape.keys[String(part)]?.shape
-    else return undefined
-  }
-  return shape
 }
 
 function textParam(error: ErrorObject, name: string): string {

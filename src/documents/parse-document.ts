@@ -1,13 +1,14 @@
 import { isScalar, LineCounter, parseAllDocuments, type ParsedNode, type YAMLError } from 'yaml'
 import { quote } from '../perimeter/quote.ts'
 import { createFindings, type Findings } from './findings.ts'
+import { parseJsonDocument } from './json-document.ts'
 import { createNodeReader, type NodeFault } from './node-reader.ts'
 import type { Locate, Place, Problem } from './problem.ts'
 
 /** A document: plain data, and where each part of it stands. */
 export interface ParsedDocument {
   readonly file: string
-  /** Objects without a prototype, arrays, strings, numbers, booleans and null; undefined where nothing could be read. */
+  /** Objects, arrays, strings, numbers, booleans and null; undefined where nothing could be read. */
   readonly data: unknown
   /** What is wrong with the text itself; the checks that follow add theirs. */
   readonly findings: Findings
@@ -16,14 +17,18 @@ export interface ParsedDocument {
 /** A list of a hundred thousand spoilt lines has a hundred thousand problems; nobody reads more than these. */
 const maxSyntaxProblems = 20
 
-/** One million prefixes fit; the parser needs about 1 KiB for each part, so more than these could exhaust the heap. */
-const maxParts = 1_500_000
+/** The YAML parser needs more than 1 KiB for each part; JSON has no such bound. */
+const maxYamlParts = 300_000
 
 /**
  * Parses YAML 1.2 (core schema), of which JSON is a part. One document a file; no tags; aliases within bounds; a key
  * occurs once. Never throws.
  */
 export function parseDocument(file: string, text: string): ParsedDocument {
+  const json = parseJsonDocument(file, text)
+  if (json !== undefined) {
+    return { file, data: json.data, findings: createFindings(json.locate) }
+  }
   const lineCounter = new LineCounter()
   const placeAt = (offset: number): Place => {
     const { line, col } = lineCounter.linePos(offset)
@@ -37,8 +42,9 @@ export function parseDocument(file: string, text: string): ParsedDocument {
     return { file, data: undefined, findings: createFindings(locate, problems) }
   }
 
-  if (countParts(text) > maxParts) {
-    return broken([{ offset: 0, message: 'the document has too many parts' }])
+  if (countParts(text) > maxYamlParts) {
+    const message = 'the document is too large for YAML; write it as valid JSON, or split it'
+    return broken([{ offset: 0, message }])
   }
   const documents = parseYaml(text, lineCounter)
   if (documents === undefined) {
@@ -46,6 +52,10 @@ export function parseDocument(file: string, text: string): ParsedDocument {
   }
   const [document, second] = documents
   const faults = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])
+  const exhausted = faults.find((fault) => fault.code === 'RESOURCE_EXHAUSTION')
+  if (exhausted !== undefined) {
+    return broken([{ offset: exhausted.pos[0], message: 'the document is nested too deeply' }])
+  }
   if (faults.length > 0) {
     return broken(faults.map((fault) => ({ offset: fault.pos[0], message: describeFault(fault) })))
   }

@@ -1,3 +1,5 @@
+import type { Path } from './problem.ts'
+
 /**
  * The shape of a document, declared once: from it come the TypeScript type, the validation, the defaults, the published
  * JSON Schema and the table in the README.
@@ -128,4 +130,16 @@ export function defaulted<S extends Shape>(
   options: { readonly default: unknown; readonly description: string },
 ): Key<S, 'defaulted'> {
   return { shape, presence: 'defaulted', ...options }
+}
+
+/** The shape of what stands at a path; undefined where nothing may. */
+export function shapeAt(root: Shape, path: Path): Shape | undefined {
+  let shape: Shape | undefined = root
+  for (const part of path) {
+    if (shape?.kind === 'list') shape = shape.items
+    else if (shape?.kind === 'map') shape = shape.values
+    else if (shape?.kind === 'object') shape = shape.keys[String(part)]?.shape
+    else return undefined
+  }
+  return shape
 }

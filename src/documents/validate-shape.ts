@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { describeMismatch } from './describe-mismatch.ts'
-import { fillDefaults } from './fill-defaults.ts'
+import { fillDefaults, fillPlaceholder } from './fill-defaults.ts'
 import type { Findings } from './findings.ts'
 import { toJsonSchema } from './json-schema.ts'
 import type { Path } from './problem.ts'
@@ -16,7 +16,10 @@ export interface ShapeOptions {
 }
 
 export interface Validated<S extends Shape> {
-  /** Whole and with defaults: what did not fit was left out, so that later checks can go on and report theirs. */
+  /**
+   * Whole and with defaults, so that later checks can go on and report theirs: what did not fit was left out, and what
+   * is required and not there has a placeholder.
+   */
   readonly value: Value<S>
   /** Takes paths into `value`. What is said about something that has lost a part is dropped: it may be a consequence. */
   readonly findings: Findings
@@ -49,21 +52,22 @@ export function validateShape<S extends Shape>(
   validators.set(shape, validate)
   const keptIndexes: KeptIndexes = new WeakMap()
   let value = copyWithout(data, [], keptIndexes)
-  let lost: readonly Path[] | undefined
+  const lost: Path[] = []
   while (!validate(value)) {
     const mismatches = validate.errors ?? []
     // Only the first round is the user's doing: later ones follow from what was left out.
-    if (lost === undefined) report(shape, mismatches, options)
-    const spoilt = mismatches.map(spoiltPath)
-    lost ??= spoilt
+    if (lost.length === 0) report(shape, mismatches, options)
+    const spoilt = mismatches.filter(({ keyword }) => keyword !== 'required').map(spoiltPath)
+    const missing = mismatches.filter(({ keyword }) => keyword === 'required').map(missingPath)
     if (spoilt.some((path) => path.length === 0)) return undefined
-    value = copyWithout(value, spoilt, keptIndexes)
+    lost.push(...[...spoilt, ...missing].map((path) => originalPath(value, path, keptIndexes)))
+    if (spoilt.length > 0) value = copyWithout(value, spoilt, keptIndexes)
+    else for (const path of missing) fillPlaceholder(shape, value, path)
   }
   fillDefaults(shape, value)
-  const lostPaths = lost ?? []
   const translated = createTranslatedFindings(findings, {
     pathOf: (path) => originalPath(value, path, keptIndexes),
-    hasLost: (path) => lostPaths.some((lostPath) => isWithin(lostPath, path)),
+    hasLost: (path) => lost.some((other) => isWithin(other, path) || isWithin(path, other)),
   })
   // The validator has just said that it is of the shape that `Value` is derived from.
   return { value: value as Value<S>, findings: translated }
@@ -91,6 +95,11 @@ function spoiltPath(mismatch: ErrorObject): Path {
   const path = pointerPath(mismatch.instancePath)
   const extra: unknown = mismatch.params['additionalProperty']
   return typeof extra === 'string' ? [...path, extra] : path
+}
+
+function missingPath(mismatch: ErrorObject): Path {
+  const missing: unknown = mismatch.params['missingProperty']
+  return [...pointerPath(mismatch.instancePath), String(missing)]
 }
 
 function isWithin(inner: Path, outer: Path): boolean {

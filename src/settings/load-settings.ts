@@ -91,6 +91,12 @@ function readParts(value: SettingsValue, { file, findings }: Context): Parts {
   }
 }
 
+function readPatterns(value: SettingsValue, { file, findings }: Context): readonly string[] {
+  // What is only a placeholder names no file.
+  if (findings.foundWithin(['policy'])) return []
+  return value.policy.files.map((pattern) => resolve(dirname(file), pattern))
+}
+
 function assemble(
   value: SettingsValue,
   context: Context & Parts & { readonly instance: string },
@@ -101,7 +107,7 @@ function assemble(
     file,
     instance: value.instance ?? context.instance,
     scope: context.scope,
-    policy: { files: value.policy.files.map((pattern) => resolve(directory, pattern)) },
+    policy: { files: readPatterns(value, context) },
     resources: valuesOf(context.resources),
     links: { autoApprove: readPerimeterIds(value.links.autoApprove, findings) },
     inbound: valuesOf(context.inbound),

@@ -2,11 +2,10 @@ import type { Findings } from '../documents/findings.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import type { LoadedPerimeter } from './read-perimeter.ts'
+import type { KnownResources, LoadedPerimeter } from './read-perimeter.ts'
 
 export interface TogetherOptions {
-  /** Resources of the settings; undefined where settings could not be read in full. */
-  readonly resources: readonly ResourceId[] | undefined
+  readonly resources: KnownResources
   /** Perimeters whose links count without a reference. */
   readonly autoApprove: readonly ResourceId[]
 }
@@ -55,7 +54,8 @@ function checkIdentities(loaded: readonly LoadedPerimeter[]): void {
 }
 
 function checkMembers(loaded: readonly LoadedPerimeter[], options: TogetherOptions): void {
-  const known = options.resources && new Set(options.resources.map(({ key }) => key))
+  const { ids, areAll } = options.resources
+  const known = new Set(ids.map(({ key }) => key))
   const members = new Map<string, FirstUse & { readonly perimeter: string }>()
   for (const { perimeter, findings, associations } of loaded) {
     for (const { value, path } of associations) {
@@ -72,7 +72,7 @@ function checkMembers(loaded: readonly LoadedPerimeter[], options: TogetherOptio
         continue
       }
       members.set(resourceId.key, { findings, path: idPath, perimeter: perimeter.id.key })
-      if (known === undefined || known.has(resourceId.key)) continue
+      if (!areAll || known.has(resourceId.key)) continue
       findings.warning(
         idPath,
         `the resource ${quote(resourceId.name)} is not in settings: this instance neither fronts it nor speaks for it`,

@@ -2,11 +2,10 @@ import { createFindings, type Findings } from '../documents/findings.ts'
 import { parseDocument } from '../documents/parse-document.ts'
 import { readText } from '../documents/read-text.ts'
 import { validateShape } from '../documents/validate-shape.ts'
-import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { ReferenceScope } from '../perimeter/resource-reference.ts'
 import { assemblePerimeters } from './assemble-perimeters.ts'
 import { createOriginalFindings, createOrigins } from './origins.ts'
-import { type LoadedPerimeter, readPerimeter } from './read-perimeter.ts'
+import { type KnownResources, type LoadedPerimeter, readPerimeter } from './read-perimeter.ts'
 import { readRestBodies } from './read-rest-bodies.ts'
 import { readTemplate } from './read-template.ts'
 import { recogniseForm } from './recognise-form.ts'
@@ -14,8 +13,8 @@ import { perimeterShape } from './schema.ts'
 
 export interface StoreOptions {
   readonly scope: ReferenceScope | undefined
-  /** What bare names may mean; undefined where settings could not be read in full. */
-  readonly resources: readonly ResourceId[] | undefined
+  /** Those of the settings: what bare names may mean. */
+  readonly resources: KnownResources
 }
 
 export interface LoadedFile {

@@ -39,9 +39,9 @@ function readResource(
   text: string,
   context: MemberContext & { readonly path: Path },
 ): ResourceId | undefined {
-  const id = referencedResourceId(text, context.resources ?? [])
+  const id = referencedResourceId(text, context.resources.ids)
   if (id.kind === 'valid') return id.value
-  const mayBeKnown = context.resources === undefined && !text.startsWith('/')
+  const mayBeKnown = !context.resources.areAll && !text.startsWith('/')
   if (!mayBeKnown) context.findings.error(context.path, id.message)
   return undefined
 }

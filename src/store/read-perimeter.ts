@@ -21,12 +21,19 @@ import { readLinkReferences, readLinks } from './read-links.ts'
 import type { PerimeterValue } from './schema.ts'
 import { reportDuplicates } from './report-duplicates.ts'
 
+/** The resources of the settings. */
+export interface KnownResources {
+  readonly ids: readonly ResourceId[]
+  /** False where one could not be read: then an unknown name is passed over. */
+  readonly areAll: boolean
+}
+
 export interface PerimeterContext {
   readonly findings: Findings
   /** Default of subscription and resource group. */
   readonly scope: ReferenceScope | undefined
-  /** What bare names may mean; undefined where settings could not be read in full, and unknown names are passed over. */
-  readonly resources: readonly ResourceId[] | undefined
+  /** What bare names may mean. */
+  readonly resources: KnownResources
   /** The file was printed by another tool. */
   readonly lenient: boolean
 }

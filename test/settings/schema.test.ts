@@ -5,7 +5,6 @@ import { generatedFiles } from '../../scripts/generate-schemas.ts'
 import { createFindings } from '../../src/documents/findings.ts'
 import { validateShape } from '../../src/documents/validate-shape.ts'
 import { settingsShape } from '../../src/settings/schema.ts'
-import { settingsTable } from '../../src/settings/settings-table.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../../src/units.ts'
 
 for (const { path, text } of generatedFiles()) {
@@ -53,15 +52,5 @@ void t.test('settingsShape: the smallest settings have every default', (t) => {
     },
   })
   t.same(data, { policy: { files: ['p.yaml'] } }, 'the data itself stays as it was')
-  t.end()
-})
-
-void t.test('settingsTable: one row for each setting, with its default', (t) => {
-  const rows = settingsTable().trimEnd().split('\n')
-  t.equal(new Set(rows).size, rows.length)
-  t.ok(rows.every((row) => row.split(/(?<!\\)\|/).length === 6))
-  t.ok(rows.some((row) => row.startsWith('| `timeouts.dnsMs` | milliseconds | `5000` |')))
-  t.ok(rows.some((row) => row.startsWith('| `resources[].id` | text | required |')))
-  t.ok(rows.some((row) => row.startsWith('| `egress.ports` | list of number | `[80,443]` |')))
   t.end()
 })
