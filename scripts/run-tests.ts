@@ -9,7 +9,12 @@ import { startTally, type FileTally } from './test-tally.ts'
  * Arguments go to tap: `npm test -- test/wire`, `npm test -- --jobs=1`. Exits 1 if anything failed or nothing ran.
  */
 
-const shownDetails = ['diff', 'found', 'wanted', 'exitCode', 'signal', 'expired', 'stack'] as const
+/** What tap reports of a failure and nobody needs: how it ran the file, and the place, which the stack has too. */
+const hiddenDetails = new Set(
+  'args at command compare cwd externalID isTopLevel jobId killed source stdio tapCaught test'.split(
+    ' ',
+  ),
+)
 
 async function runTests(args: readonly string[]): Promise<number> {
   const { input, events } = startTally()
@@ -51,9 +56,9 @@ function printFile({ file, passed, durationMs, failures }: FileTally): void {
   print(`${mark} ${file} (${counts}${time})`)
   for (const failure of failures) {
     print(`    ${color('red', failure.path.slice(1).join(' › '))}`)
-    for (const key of shownDetails) {
-      const value = failure.details?.[key]
-      if (value !== undefined && value !== null) print(indent(`${key}: ${formatDetail(value)}`))
+    for (const [key, value] of Object.entries(failure.details ?? {})) {
+      if (hiddenDetails.has(key) || value === null) continue
+      print(indent(`${key}: ${formatDetail(value)}`))
     }
   }
 }

@@ -52,7 +52,7 @@ export interface Result {
 }
 
 /** Shown where a line has no category, because no resource is known. */
-export const noCategory = '-'
+const noCategory = '-'
 
 /** Does it, waits for its lines in the log, and compares. Never throws. */
 export async function performCheck(check: Check, log: AccessLog): Promise<Result> {

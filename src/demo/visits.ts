@@ -59,7 +59,7 @@ export function headersSeenBy(answer: Answer | undefined): string[] {
 }
 
 /** What a mock service answered; undefined where it was somebody else. */
-export function parseEcho(body: string): Echo | undefined {
+function parseEcho(body: string): Echo | undefined {
   try {
     const parsed: Echo = JSON.parse(body)
     return Array.isArray(parsed.headers) ? parsed : undefined
