@@ -34,7 +34,7 @@ const mappedPrefixBits = 96
 export function parseAddress(text: string): IpAddress | undefined {
   const family = isIP(text)
   if (family === 0 || text.includes('%')) return undefined
-  const parsed = ipaddr.parse(text)
+  const parsed = read(text)
   const plain =
     parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed
   return {
@@ -55,13 +55,12 @@ export function parsePrefix(text: string): Prefix | PrefixProblem {
   if (!/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return { kind: 'not-a-prefix' }
   const length = Number(lengthText)
   if (length > bits) return { kind: 'not-a-prefix' }
-  const parsed = ipaddr.parse(address)
+  const parsed = read(address)
   if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) {
-    const ipv4 =
-      length < mappedPrefixBits
-        ? undefined
-        : `${parsed.toIPv4Address().toString()}/${length - mappedPrefixBits}`
-    return { kind: 'mapped', ipv4 }
+    if (length < mappedPrefixBits) return { kind: 'mapped', ipv4: undefined }
+    const ipv4Length = length - mappedPrefixBits
+    const ipv4 = maskBytes(Uint8Array.from(parsed.toIPv4Address().toByteArray()), ipv4Length)
+    return { kind: 'mapped', ipv4: `${formatBytes(ipv4)}/${ipv4Length}` }
   }
   const bytes = Uint8Array.from(parsed.toByteArray())
   const network = maskBytes(bytes, length)
@@ -87,6 +86,18 @@ export function prefixCovers(prefix: Prefix, address: IpAddress): boolean {
   if (rest === 0) return true
   const difference = (prefix.bytes[whole] ?? 0) ^ (address.bytes[whole] ?? 0)
   return difference >> (8 - rest) === 0
+}
+
+/**
+ * What `net.isIP` took, read. A dotted end goes in as two groups: ipaddr.js reads `::192.0.2.1` (RFC 4291 2.5.5.1, an
+ * address of its own) as `::ffff:192.0.2.1`, which is the IPv4.
+ */
+function read(text: string): ipaddr.IPv4 | ipaddr.IPv6 {
+  const colon = text.lastIndexOf(':')
+  if (colon === -1 || !text.includes('.')) return ipaddr.parse(text)
+  const [a = 0, b = 0, c = 0, d = 0] = ipaddr.IPv4.parse(text.slice(colon + 1)).toByteArray()
+  const groups = [a * 256 + b, c * 256 + d].map((group) => group.toString(16))
+  return ipaddr.parse(`${text.slice(0, colon + 1)}${groups.join(':')}`)
 }
 
 function maskBytes(bytes: Uint8Array, length: number): Uint8Array {
