@@ -5,7 +5,13 @@ import path from 'node:path'
 import { once } from 'node:events'
 import type { Children } from './children.ts'
 import { makeCertificate } from './certificate.ts'
-import { billingPerimeter, settingsDocument, shopPerimeter, type ShopRules } from './documents.ts'
+import {
+  billingPerimeter,
+  settingsDocument,
+  shopPerimeter,
+  startRules,
+  type ShopRules,
+} from './documents.ts'
 import { addresses, type Ports, type World } from './world.ts'
 
 /** Builds the world: folder, certificate, mock services, ports, documents. */
@@ -43,7 +49,7 @@ export async function createWorld(children: Children): Promise<World> {
   await mkdir(path.dirname(world.shopFile))
   await writeFile(world.settingsFile, settingsDocument(world))
   await writeFile(path.join(folder, 'perimeters', 'billing.yaml'), billingPerimeter())
-  await writePolicy(world, shopPerimeter({ office: true, payments: true, searchMode: 'Learning' }))
+  await writePolicy(world, shopPerimeter(startRules))
   return world
 }
 

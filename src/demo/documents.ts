@@ -18,6 +18,9 @@ export interface ShopRules {
   readonly searchMode: 'Learning' | 'Enforced'
 }
 
+/** Before anything changes. */
+export const startRules: ShopRules = { office: true, payments: true, searchMode: 'Learning' }
+
 /** `ringfence.yaml`. */
 export function settingsDocument({ ports, services, logFile, adminSocket }: World): string {
   const { blob, vault, search, payments, updates, drop } = services

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { AccessLog } from './access-log.ts'
 import { performCheck, type Story } from './check.ts'
 import { Children } from './children.ts'
-import { createWorld, removeWorld } from './create-world.ts'
+import { changeRules, createWorld, removeWorld } from './create-world.ts'
+import { startRules } from './documents.ts'
 import { describeWorld } from './keep.ts'
 import { readReadiness } from './readiness.ts'
 import { createReport, type Report } from './report.ts'
@@ -68,6 +69,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       world = await createWorld(children)
       const failed = await runStories({ world, children, report })
       if (options.keep) {
+        await changeRules(world, startRules)
         for (const line of describeWorld(world)) report.note(line)
         await interrupted.promise
       }

@@ -5,7 +5,7 @@ import { seconds } from '../../units.ts'
 import type { LogLine } from '../access-log.ts'
 import type { Check, Observation, Stage, Story } from '../check.ts'
 import { changeRules, writePolicy } from '../create-world.ts'
-import { shopPerimeter } from '../documents.ts'
+import { shopPerimeter, startRules } from '../documents.ts'
 import { readReadiness } from '../readiness.ts'
 import { fromOffice, fromStranger, hosts } from '../visits.ts'
 import { openTunnel, openWebSocket, send, sendOver, type Opened } from '../web-client.ts'
@@ -67,8 +67,7 @@ export const changes: Story = {
         act: async () =>
           revoke(stage, {
             stream: open.get('payments'),
-            change: async () =>
-              changeRules(world, { office: true, payments: false, searchMode: 'Learning' }),
+            change: async () => changeRules(world, { ...startRules, payments: false }),
           }),
       },
       {
@@ -140,7 +139,7 @@ async function tunnelTo(world: World, name: 'payments' | 'updates'): Promise<Ope
 }
 
 async function saveBrokenFile(world: World): Promise<Observation> {
-  const good = shopPerimeter({ office: true, payments: true, searchMode: 'Learning' })
+  const good = shopPerimeter(startRules)
   await writePolicy(world, good.replaceAll('Enforced', 'Enforcde'))
   const readiness = await readReadiness(world, (seen) => seen.lastReloadFailed)
   const reload = readiness.lastReloadFailed ? 'reload failed' : 'no reload failed'
