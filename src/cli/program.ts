@@ -14,6 +14,16 @@ export interface Streams {
   readonly err: Write
 }
 
+interface ExplainFlags {
+  readonly config: string
+  readonly resource: string
+  readonly source?: string
+  readonly subscription?: string
+  readonly perimeter?: string
+  readonly destination?: string
+  readonly json: boolean
+}
+
 const defaultConfig = 'ringfence.yaml'
 
 /** Runs one command and resolves with the exit code of the process. Never rejects. */
@@ -73,6 +83,38 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
     .action(async (options: { config: string; json: boolean; azure: boolean }) => {
       const { runCheck } = await import('./commands/check.ts')
       end(await runCheck({ ...options, ...streams }))
+    })
+
+  command('explain', 'show how a request would be decided, stage by stage')
+    .argument('<direction>', '`inbound` or `outbound`')
+    .requiredOption('--resource <id>', 'the member: a resource id, or its bare name')
+    .option('--source <ip>', "inbound: the caller's address")
+    .option('--subscription <guid>', "inbound: the caller's subscription")
+    .option('--perimeter <guid>', 'inbound: a perimeter that the caller is a member of')
+    .option('--destination <host[:port]>', 'outbound: where to')
+    .option('--json', 'print the explanation as JSON', false)
+    .addHelpText(
+      'after',
+      example(
+        'ringfence explain inbound --resource orders --source 203.0.113.7',
+        'ringfence explain outbound --resource orders --destination api.stripe.com:443',
+      ),
+    )
+    .action(async (direction: string, options: ExplainFlags) => {
+      const { runExplain } = await import('./commands/explain.ts')
+      end(await runExplain({ ...options, direction, ...streams }))
+    })
+
+  command('decide', 'decide requests from standard input, one line of JSON each')
+    .addHelpText(
+      'after',
+      example(
+        `echo '{"direction":"Outbound","resource":"orders","destination":{"fqdn":"api.stripe.com","port":443}}' | ringfence decide`,
+      ),
+    )
+    .action(async (options: { config: string }) => {
+      const { runDecide } = await import('./commands/decide.ts')
+      end(await runDecide({ ...options, ...streams }))
     })
 
   program

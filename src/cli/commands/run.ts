@@ -1,3 +1,4 @@
+import module from 'node:module'
 import { createOperationalLog } from '../../audit/operational-log.ts'
 import { startRingfence, type Running } from '../../compose.ts'
 import { createFaults, keepAlive } from '../../compose/faults.ts'
@@ -33,6 +34,8 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
     durationMs: performance.now(),
   })
   err(`${lines.join('\n')}\n`)
+  // A process that is killed would not write it, and its successor would start slowly again.
+  module.flushCompileCache()
   await stopped
   setTimeout(() => process.exit(exitCodes.good), exitGraceMs).unref()
   return exitCodes.good
