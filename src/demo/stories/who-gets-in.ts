@@ -31,6 +31,17 @@ export const enforcedInbound: Story = {
       also: sameCorrelation,
     },
     {
+      tried: 'the stranger again, with a browser: a page',
+      expect: '403 no-matching-rule',
+      categories: [deniedByPerimeter],
+      act: async () => {
+        const call = fromStranger(world, hosts.orders)
+        return send({ ...call, headers: { ...call.headers, accept: 'text/html' } })
+      },
+      also: ({ answer }) =>
+        answer?.body.includes('<h1>403 Forbidden</h1>') === true ? undefined : 'it is no page',
+    },
+    {
       tried: "the partner's subscription, as the gateway vouches",
       expect: '200 access-rule',
       categories: [allowedByRule],
