@@ -14,7 +14,7 @@ interface Unreadable {
 const malformed: Unreadable = { detail: 'not valid HTTP', status: 400 }
 
 const byCode: ReadonlyMap<string, Unreadable> = new Map([
-  ['HPE_HEADER_OVERFLOW', { detail: 'header too large', status: 431 }],
+  ['HPE_HEADER_OVERFLOW', { detail: 'too many header bytes or lines', status: 431 }],
   ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
 ])
 

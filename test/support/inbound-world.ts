@@ -18,6 +18,8 @@ export interface InboundWorld {
   readonly ended: readonly EndedExchange[]
   /** Opened less ended, of all kinds. */
   readonly metered: () => number
+  /** Resolves once nothing is open any more, connections included. */
+  quiet(): Promise<void>
   /** Messages of the operational log, `error` and `warn`. */
   readonly complaints: readonly string[]
   /** Resolves once there are records for which this holds, with the first of them. */
@@ -43,6 +45,12 @@ export async function startInbound(
   const complaints: string[] = []
   let opened = 0
   let waiting: (() => void)[] = []
+  const changed = (): void => {
+    const woken = waiting
+    waiting = []
+    for (const wake of woken) wake()
+  }
+  const change = async (): Promise<void> => new Promise((resolve) => waiting.push(resolve))
   const openConnections = createOpenConnections({
     version: () => inForce.current()?.version ?? '',
     onFault: (error) => complaints.push(String(error)),
@@ -58,15 +66,16 @@ export async function startInbound(
     accessLog: {
       accept(record) {
         records.push(record)
-        const woken = waiting
-        waiting = []
-        for (const wake of woken) wake()
+        changed()
       },
     },
     openConnections,
     meter: {
       opened: () => opened++,
-      ended: (exchange) => ended.push(exchange),
+      ended(exchange) {
+        ended.push(exchange)
+        changed()
+      },
     },
     log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     newCorrelationId: () => `correlation-${++ids}`,
@@ -84,12 +93,15 @@ export async function startInbound(
     records,
     ended,
     metered: () => opened - ended.length,
+    async quiet() {
+      while (opened > ended.length) await change()
+    },
     complaints,
     async record(holds) {
       for (;;) {
         const found = records.find(holds)
         if (found !== undefined) return found
-        await new Promise<void>((resolve) => waiting.push(resolve))
+        await change()
       }
     },
     async reload(next) {

@@ -1,0 +1,82 @@
+import t from 'tap'
+import { openShop, startInbound } from '../support/inbound-world.ts'
+import { startOrigin } from '../support/origin.ts'
+import { connectRaw } from '../support/raw-client.ts'
+
+const host = 'Host: orders.test\r\n'
+
+void t.test('one connection too many is answered with 503, and room is made again', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { limits: { connections: 1 } }))
+  const first = await connectRaw(world)
+  first.send(`GET / HTTP/1.1\r\n${host}\r\n`)
+  t.equal((await first.response()).status, 200)
+  const second = await connectRaw(world)
+  second.send(`GET / HTTP/1.1\r\n${host}\r\n`)
+  const refused = await second.response()
+  t.equal(refused.status, 503)
+  t.equal(refused.header('retry-after'), '1')
+  t.match(world.records.at(-1), { decision: { reason: 'limit' }, detail: 'too many connections' })
+  t.equal((await second.rest()).text, '')
+  second.destroy()
+  first.send(`GET / HTTP/1.1\r\n${host}\r\n`)
+  t.equal((await first.response()).status, 200, 'the first goes on')
+  first.destroy()
+  await world.quiet()
+  const third = await connectRaw(world)
+  third.send(`GET / HTTP/1.1\r\n${host}\r\n`)
+  t.equal((await third.response()).status, 200)
+  third.destroy()
+})
+
+void t.test('a head of too many bytes is a 431', async (t) => {
+  const world = await startInbound(
+    t,
+    openShop('http://127.0.0.1:1', { limits: { headerBytes: 2000 } }),
+  )
+  for (const bytes of [
+    `GET /${'a'.repeat(3000)} HTTP/1.1\r\n${host}\r\n`,
+    `GET / HTTP/1.1\r\n${host}X-Long: ${'a'.repeat(3000)}\r\n\r\n`,
+  ]) {
+    const client = await connectRaw(world)
+    client.send(bytes)
+    t.equal((await client.response()).status, 431)
+    t.equal((await client.rest()).text, '')
+  }
+  t.match(world.records, [
+    { detail: 'too many header bytes or lines' },
+    { detail: 'too many header bytes or lines' },
+  ])
+})
+
+void t.test('a head of too many lines is a 431', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { limits: { headerCount: 10 } }))
+  const ask = async (fields: number) => {
+    const client = await connectRaw(world)
+    client.send(`GET / HTTP/1.1\r\n${host}${'X-A: 1\r\n'.repeat(fields)}\r\n`)
+    const { status } = await client.response()
+    client.destroy()
+    return status
+  }
+  t.equal(await ask(9), 200)
+  t.equal(await ask(10), 431)
+  t.match(world.records.at(-1), {
+    decision: { reason: 'bad-request' },
+    detail: 'too many header lines',
+  })
+  t.equal(await ask(500), 431, 'so many that Node does not even hand them over')
+})
+
+void t.test('limits follow a reload', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url))
+  await world.reload(openShop(origin.url, { limits: { headerBytes: 1000 } }))
+  const client = await connectRaw(world)
+  client.send(`GET / HTTP/1.1\r\n${host}X-Long: ${'a'.repeat(2000)}\r\n\r\n`)
+  t.equal((await client.response()).status, 431)
+  client.destroy()
+})
