@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ReloadOutcome } from './admin/admin-socket.ts'
@@ -18,6 +19,7 @@ import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
 import { PerimeterError } from './errors.ts'
+import { createInboundProxy } from './inbound/inbound-proxy.ts'
 import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
 import { createWatch } from './store/watch.ts'
@@ -87,9 +89,8 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const readSince = now()
   const loaded = await loadInForce({ ...request, running: undefined })
   if (loaded.kind === 'failed') throw new PerimeterError('RF_SETTINGS', loaded.problems.join('\n'))
-  const first = loaded.inForce
-  const { settings } = first
-  state.inForce = first
+  const { settings } = loaded.inForce
+  state.inForce = loaded.inForce
   state.loadedAt = now()
   let pems = loaded.pems
 
@@ -125,16 +126,14 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     now,
     monotonicNow: () => performance.now(),
   }
-  const { createInboundProxy } = await import('./inbound/inbound-proxy.ts')
   const inbound = settings.inbound.map(({ name }) => createInboundProxy(name, ports))
-  const outbound = settings.outbound.map(({ name }) =>
-    createOutboundProxy(name, {
-      ...ports,
-      resolver: createFollowingResolver(currentInForce),
-      dial: createDial(),
-      deliver: createDeliver(inbound, { bound, currentInForce }),
-    }),
-  )
+  const outboundPorts = {
+    ...ports,
+    resolver: createFollowingResolver(currentInForce),
+    dial: createDial(),
+    deliver: createDeliver(inbound, { bound, currentInForce }),
+  }
+  const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
   for (const proxy of outbound) {
     opened.defer(() => proxy.close())
     bound.push({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
@@ -169,12 +168,18 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
 
   return {
     bound,
-    inForce: () => state.inForce ?? first,
+    inForce: requireInForce,
     status,
     warnings: loaded.warnings,
     reload,
     reopenAccessLog: () => writer.reopen(),
     stop: () => (stopping ??= stop()),
+  }
+
+  function requireInForce(): InForce {
+    // It was set before anything listened, and a reload only replaces it.
+    assert(state.inForce !== undefined)
+    return state.inForce
   }
 
   function reload(trigger: string): Promise<ReloadOutcome> {
@@ -225,7 +230,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
 
   async function stop(): Promise<boolean> {
     state.draining = true
-    const timeoutMs = (state.inForce ?? first).settings.timeouts.drainMs
+    const timeoutMs = requireInForce().settings.timeouts.drainMs
     const finished = await drain({ inbound, outbound, timeoutMs })
     // Until here a rule may still be withdrawn and ends what is left of it.
     watch.close()

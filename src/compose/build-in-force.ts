@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os'
+import { deepFreeze } from '../documents/freeze.ts'
 import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
@@ -52,8 +53,12 @@ export function buildInForce(input: InForceInput): InForce {
     ownListeners: input.ownListeners,
     ownAddresses: readOwnAddresses(),
   })
-  deepFreeze(settings)
-  return Object.freeze({ version: snapshot.version, settings, snapshot, guard })
+  return Object.freeze({
+    version: snapshot.version,
+    settings: deepFreeze(settings),
+    snapshot,
+    guard,
+  })
 }
 
 /** Read anew at each reload: a pod or a laptop may have got another address. */
@@ -62,12 +67,4 @@ function readOwnAddresses(): readonly IpAddress[] {
     .flatMap((addresses) => addresses ?? [])
     .map(({ address }) => parseAddress(address.replace(/%.*$/, '')))
     .filter((address) => address !== undefined)
-}
-
-/** Maps and bytes have no frozen state; their types are read-only. */
-function deepFreeze(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return
-  if (Object.isFrozen(value) || ArrayBuffer.isView(value)) return
-  Object.freeze(value)
-  for (const part of Object.values(value)) deepFreeze(part)
 }

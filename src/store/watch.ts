@@ -43,6 +43,8 @@ export function createWatch(options: WatchOptions): Watch {
   const debounceMs = options.debounceMs ?? defaultDebounceMs
   const watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>()
   const fingerprints = createFingerprints()
+  /** Directories whose failure was told: every poll tries them again. */
+  const unwatchable = new Set<string>()
   let paths: readonly string[] = []
   /** Names of the watched files, without their folders. */
   let names = new Set<string>()
@@ -132,6 +134,7 @@ export function createWatch(options: WatchOptions): Watch {
       if (closed || watchers.has(directory)) continue
       try {
         const watcher = watchDirectory(directory, { persistent: false }, onEvent)
+        unwatchable.delete(directory)
         watcher.on('error', (error) => {
           options.onProblem?.(error)
           watcher.close()
@@ -139,7 +142,8 @@ export function createWatch(options: WatchOptions): Watch {
         })
         watchers.set(directory, { watcher, identity })
       } catch (error) {
-        options.onProblem?.(error)
+        if (!unwatchable.has(directory)) options.onProblem?.(error)
+        unwatchable.add(directory)
       }
     }
   }
