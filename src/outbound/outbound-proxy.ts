@@ -4,6 +4,7 @@ import { PerimeterError } from '../errors.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
 import { KiB, seconds } from '../units.ts'
+import type { Refusal } from '../wire/refusal.ts'
 import { answerSocket } from './answer.ts'
 import { type ClientConnection, ClientConnections } from './client-connections.ts'
 import { ConnectRequest } from './connect-request.ts'
@@ -76,7 +77,9 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     if (connection === undefined || connection.isRefused) return
     // The answers before it are still on their way: whatever we said now would be taken for one of them.
     if (connection.unanswered > 0) {
-      client.destroy()
+      const detail = 'CONNECT before the answer to an earlier request'
+      recordUnread(context, connection, { reason: 'bad-request', detail })
+      connection.socket.destroySoon()
       return
     }
     const { peer } = connection
@@ -239,13 +242,21 @@ const brokenBy: ReadonlyMap<string, { status: number; detail: string; message: s
 ])
 
 /** Refuses a connection whose request has not been read. */
-function refuseUnread(
+function refuseUnread(context: ProxyContext, connection: ClientConnection, refusing: Unread): void {
+  answerSocket(connection.socket, recordUnread(context, connection, refusing))
+}
+
+type Unread = Pick<Refusing, 'detail' | 'message' | 'status'> & {
+  readonly reason: 'limit' | 'bad-request'
+}
+
+function recordUnread(
   context: ProxyContext,
   connection: ClientConnection,
-  refusing: Pick<Refusing, 'detail' | 'message' | 'status'> & { reason: 'limit' | 'bad-request' },
-): void {
+  refusing: Unread,
+): Refusal {
   const { reason, ...more } = refusing
-  const { peer, socket } = connection
+  const { peer } = connection
   const exchange = new Exchange(context.ports, {
     listener: context.listener,
     peer: peer.address,
@@ -255,7 +266,7 @@ function refuseUnread(
   const decision = exchange.deny(reason)
   const refusal = refuse(exchange, { ...more, decision, protocol: 'HTTP:TCP', html: false })
   exchange.close('complete', refusal.status)
-  answerSocket(socket, refusal)
+  return refusal
 }
 
 function ignore(): void {

@@ -148,3 +148,25 @@ void t.test(
     })
   },
 )
+
+void t.test(
+  'timeouts.connectMs is for the dial, timeouts.keepAliveMs for idle connections',
+  async (t) => {
+    const given: number[] = []
+    const timeouts = { connectMs: 1234, keepAliveMs: 100 }
+    const proxy = await startProxy(t, enforced(443, { timeouts }), {
+      dial:
+        () =>
+        async ({ timeoutMs }) => {
+          given.push(timeoutMs)
+          return { kind: 'failed', reason: 'connect-timeout' }
+        },
+    })
+    const client = await proxy.connect()
+    client.send(get(443))
+    t.equal((await client.response()).status, 504)
+    t.same(given, [1234])
+    t.same(await client.rest(), { text: '', how: 'end' })
+    t.equal(proxy.records.filter(({ end }) => end === undefined).length, 1)
+  },
+)
