@@ -12,7 +12,8 @@ import { warnOfAzureLimits } from './store/check-azure-limits.ts'
 import { checkPerimeters } from './store/check-perimeters.ts'
 import { findFiles, type FoundFiles } from './store/find-files.ts'
 import { loadPerimeterFile } from './store/load-perimeters.ts'
-import type { KnownResources, LoadedPerimeter } from './store/read-perimeter.ts'
+import type { KnownResources } from './store/perimeter-context.ts'
+import type { LoadedPerimeter } from './store/read-perimeter.ts'
 
 export interface LoadOptions {
   /** Name of this instance where settings give none: the machine's host name. */

@@ -33,7 +33,7 @@ export function fillPlaceholder(root: Shape, value: unknown, path: Path): void {
 function placeholder(shape: Shape): unknown {
   switch (shape.kind) {
     case 'text':
-      return 'unreadable'
+      return 'unreadable'.slice(0, shape.maxLength)
     case 'integer':
       return shape.minimum
     case 'choice':

@@ -54,7 +54,7 @@ function chunkBytes(size: number): number {
 }
 
 /** An error of the file system as one sentence. */
-export function describeFileError(error: unknown): string {
+function describeFileError(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'the file does not exist'
   if (code === 'EACCES' || code === 'EPERM') return 'the file may not be read by this user'

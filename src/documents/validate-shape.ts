@@ -36,6 +36,9 @@ const ajv = new Ajv({
   messages: false,
 })
 
+/** One round for each level that loses its last required part, and some to spare; a shape whose placeholders do not fit ends here. */
+const maxRounds = 32
+
 const validators = new WeakMap<Shape, ValidateFunction>()
 
 /**
@@ -53,13 +56,13 @@ export function validateShape<S extends Shape>(
   const keptIndexes: KeptIndexes = new WeakMap()
   let value = copyWithout(data, [], keptIndexes)
   const lost: Path[] = []
-  while (!validate(value)) {
+  for (let round = 0; !validate(value); round++) {
     const mismatches = validate.errors ?? []
     // Only the first round is the user's doing: later ones follow from what was left out.
-    if (lost.length === 0) report(shape, mismatches, options)
+    if (round === 0) report(shape, mismatches, options)
     const spoilt = mismatches.filter(({ keyword }) => keyword !== 'required').map(spoiltPath)
     const missing = mismatches.filter(({ keyword }) => keyword === 'required').map(missingPath)
-    if (spoilt.some((path) => path.length === 0)) return undefined
+    if (round > maxRounds || spoilt.some((path) => path.length === 0)) return undefined
     lost.push(...[...spoilt, ...missing].map((path) => originalPath(value, path, keptIndexes)))
     if (spoilt.length > 0) value = copyWithout(value, spoilt, keptIndexes)
     else for (const path of missing) fillPlaceholder(shape, value, path)

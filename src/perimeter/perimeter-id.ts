@@ -1,7 +1,7 @@
 import { parseResourceId, type ResourceId } from './resource-id.ts'
 
 /** ARM type of perimeters (NSP REST specification). */
-export const perimeterType = 'Microsoft.Network/networkSecurityPerimeters'
+const perimeterType = 'Microsoft.Network/networkSecurityPerimeters'
 
 /** Parses the resource id of a perimeter; undefined for anything else. */
 export function parsePerimeterId(text: string): ResourceId | undefined {

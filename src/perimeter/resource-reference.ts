@@ -3,7 +3,7 @@ import { quote } from './quote.ts'
 import { parseResourceId, type ResourceId } from './resource-id.ts'
 
 /** Type of a service that Azure does not know. */
-export const localServiceType = 'Ringfence.Local/services'
+const localServiceType = 'Ringfence.Local/services'
 
 /** Where bare ids live. */
 export interface ReferenceScope {

@@ -2,7 +2,8 @@ import type { Findings } from '../documents/findings.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import type { KnownResources, LoadedPerimeter } from './read-perimeter.ts'
+import type { KnownResources } from './perimeter-context.ts'
+import type { LoadedPerimeter } from './read-perimeter.ts'
 
 export interface TogetherOptions {
   readonly resources: KnownResources

@@ -1,18 +1,12 @@
 import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
-import type { Association, Profile } from '../perimeter/perimeter.ts'
+import type { Association } from '../perimeter/perimeter.ts'
 import { quote } from '../perimeter/quote.ts'
 import { parseResourceId, type ResourceId } from '../perimeter/resource-id.ts'
 import { referencedResourceId } from '../perimeter/resource-reference.ts'
-import type { PerimeterContext } from './read-perimeter.ts'
+import type { MemberContext } from './perimeter-context.ts'
 import { reportDuplicates } from './report-duplicates.ts'
 import type { AssociationValue } from './schema.ts'
-
-export interface MemberContext extends PerimeterContext {
-  /** Of the perimeter. */
-  readonly id: ResourceId
-  readonly profiles: readonly Profile[]
-}
 
 /** Reads `resourceAssociations`. Those that lack a resource or a profile are reported and left out. */
 export function readAssociations(

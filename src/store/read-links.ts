@@ -4,7 +4,7 @@ import { parsePerimeterId } from '../perimeter/perimeter-id.ts'
 import type { Link, LinkReference, ProfileSelection } from '../perimeter/perimeter.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import type { MemberContext } from './read-associations.ts'
+import type { MemberContext } from './perimeter-context.ts'
 import { reportDuplicates } from './report-duplicates.ts'
 import type { PerimeterValue } from './schema.ts'
 

@@ -13,30 +13,13 @@ import type {
 } from '../perimeter/perimeter.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import type { ReferenceScope } from '../perimeter/resource-reference.ts'
 import { warnOfPerimeter } from './check-rules.ts'
 import { readAccessRule } from './read-access-rule.ts'
+import type { PerimeterContext } from './perimeter-context.ts'
 import { readAssociations } from './read-associations.ts'
 import { readLinkReferences, readLinks } from './read-links.ts'
 import type { PerimeterValue } from './schema.ts'
 import { reportDuplicates } from './report-duplicates.ts'
-
-/** The resources of the settings. */
-export interface KnownResources {
-  readonly ids: readonly ResourceId[]
-  /** False where one could not be read: then an unknown name is passed over. */
-  readonly areAll: boolean
-}
-
-export interface PerimeterContext {
-  readonly findings: Findings
-  /** Default of subscription and resource group. */
-  readonly scope: ReferenceScope | undefined
-  /** What bare names may mean. */
-  readonly resources: KnownResources
-  /** The file was printed by another tool. */
-  readonly lenient: boolean
-}
 
 /** A perimeter and where its parts stand. */
 export interface LoadedPerimeter {

@@ -9,7 +9,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { categories } from '../perimeter/category.ts'
-import { maxNameLength, namePattern, nameRule } from '../perimeter/validate-name.ts'
+import { maxNameLength, namePattern, nameRule } from '../perimeter/name-rule.ts'
 
 /**
  * The one declaration of a perimeter file in its native form. Keys and spellings are those of the NSP REST API. The

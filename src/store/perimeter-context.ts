@@ -1,0 +1,28 @@
+import type { Findings } from '../documents/findings.ts'
+import type { Profile } from '../perimeter/perimeter.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { ReferenceScope } from '../perimeter/resource-reference.ts'
+
+/** The resources of the settings. */
+export interface KnownResources {
+  readonly ids: readonly ResourceId[]
+  /** False where one could not be read: then an unknown name is passed over. */
+  readonly areAll: boolean
+}
+
+export interface PerimeterContext {
+  readonly findings: Findings
+  /** Default of subscription and resource group. */
+  readonly scope: ReferenceScope | undefined
+  /** What bare names may mean. */
+  readonly resources: KnownResources
+  /** The file was printed by another tool. */
+  readonly lenient: boolean
+}
+
+/** What members, links and references of a perimeter are read against. */
+export interface MemberContext extends PerimeterContext {
+  /** Of the perimeter. */
+  readonly id: ResourceId
+  readonly profiles: readonly Profile[]
+}
