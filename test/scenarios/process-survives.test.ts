@@ -119,6 +119,31 @@ void t.test('bad peers do not end the process and leave no fault', async (t) => 
   t.notMatch(instance.stderr(), /bug:/)
 })
 
+void t.test('readers of its streams that go away do not end the process', async (t) => {
+  const shop = await shopWith(t, { audit: { file: '-', flushIntervalMs: 10, bufferBytes: 65_536 } })
+  const instance = await startChild(t, shop)
+  const port = instance.port('public')
+  const health = instance.port('health')
+  t.equal(await statusOf(port), 200)
+  await eventually(
+    () => instance.stdout(),
+    (text) => text.includes('"sequence":1'),
+  )
+  instance.child.stdout?.destroy()
+  instance.child.stderr?.destroy()
+  const statuses = new Set<number>()
+  for (let count = 0; count < 150; count++) statuses.add(await statusOf(port))
+  await askAdmin(shop, { method: 'POST', path: '/reload' })
+  t.strictSame([...statuses], [200])
+  await eventually(
+    () => metric(health, 'ringfence_access_log_lost_total'),
+    (count) => count > 0,
+  )
+  t.match((await askAdmin(shop, { path: '/status' })).json, { ready: true, faults: 0 })
+  instance.child.kill('SIGTERM')
+  t.equal(await instance.exited, 0)
+})
+
 void t.test('the admin socket belongs to its owner alone', async (t) => {
   const shop = await shopWith(t)
   await startChild(t, shop)

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { ask } from '../support/http-get.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { connectRaw } from '../support/raw-client.ts'
 import { askAdmin, eventually, startInProcess } from '../support/ringfence.ts'
 import { startOrigin } from '../support/origin.ts'
 import { writeShop } from '../support/shop.ts'
@@ -56,9 +57,17 @@ void t.test('a listener that settings no longer name denies at once', async (t) 
       headers: { host: `api.outside.test:${outside.port}` },
     })
   t.strictSame([(await get()).status, (await goOut()).status], [200, 200])
+  const tunnel = await connectRaw({ port: instance.port('egress') })
+  t.teardown(() => tunnel.destroy())
+  const authority = `api.outside.test:${outside.port}`
+  tunnel.send(`CONNECT ${authority} HTTP/1.1\r\nhost: ${authority}\r\n\r\n`)
+  await tunnel.until('\r\n\r\n')
+  const ended = tunnel.rest()
   await shop.setSettings({ inbound: [], outbound: [] })
   const { json } = await askAdmin(shop, { method: 'POST', path: '/reload' })
   t.match(json, { needsRestart: [/inbound listener `public`/, /outbound listener `egress`/] })
+  await ended
+  t.equal(instance.running.status().open, 0, 'what it had open has ended')
   t.ok((await get()).status >= 400)
   t.ok((await goOut()).status >= 400)
   t.equal(origin.seen.length, 1)
