@@ -56,23 +56,16 @@ export class IntervalTrie {
     }
     while (from < to) {
       const middle = (from + to) >>> 1
-      if (isAtMost(boundaries, { start: middle * width, address, depth })) from = middle + 1
+      const start = middle * width
+      // They agree in the bytes before `depth`.
+      let index = depth
+      while (index < width && boundaries[start + index] === address[index]) index++
+      const isAtMost = index === width || (boundaries[start + index] ?? 0) < (address[index] ?? 0)
+      if (isAtMost) from = middle + 1
       else to = middle
     }
     return rules[from] ?? -1
   }
-}
-
-/** Whether the boundary that starts at `start` is at or below the address. They agree in the bytes before `depth`. */
-function isAtMost(
-  boundaries: Uint8Array,
-  { start, address, depth }: { start: number; address: Uint8Array; depth: number },
-): boolean {
-  for (let index = depth; index < address.length; index++) {
-    const difference = (boundaries[start + index] ?? 0) - (address[index] ?? 0)
-    if (difference !== 0) return difference < 0
-  }
-  return true
 }
 
 interface TrieNode {

@@ -24,31 +24,31 @@ const dot = 0x2e
 const hashSeed = 0x811c9dc5
 const hashPrime = 0x01000193
 
+/** Fields of a slot: they lie side by side so that a probe touches one line of the cache. */
+const slotFields = 4
+const hashField = 0
+const ruleField = 1
+/** Where the key starts in the pool. */
+const startField = 2
+/** Length of the key; 0 for an empty slot. */
+const lengthField = 3
+
 /**
  * An open-addressing hash table in typed arrays, at most half full. A pattern's key is what must end a name for it to
  * match: `.example.com` for a wildcard, dot included, and the whole of an exact name, which never starts with a dot.
  * Keys are hashed (FNV-1a) from their end, so one walk over a name meets the hashes of all its suffixes.
  */
 class SuffixTable implements NameSet {
-  /** Entries, counted from 1; 0 is an empty slot. */
   readonly #slots: Int32Array
-  readonly #hashes: Int32Array
-  readonly #rules: Int32Array
-  /** Where the key of an entry starts in the pool, and its length. */
-  readonly #starts: Uint32Array
-  readonly #lengths: Uint8Array
+  readonly #mask: number
   /** The keys, one after another, in ASCII. */
   readonly #pool: Uint8Array
-  #count = 0
   #poolUsed = 0
 
   constructor(entries: readonly NameEntry[]) {
-    const size = entries.length + 1
-    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * size)))
-    this.#hashes = new Int32Array(size)
-    this.#rules = new Int32Array(size)
-    this.#starts = new Uint32Array(size)
-    this.#lengths = new Uint8Array(size)
+    const slotCount = 2 ** Math.ceil(Math.log2(2 * entries.length + 1))
+    this.#slots = new Int32Array(slotCount * slotFields)
+    this.#mask = slotCount - 1
     this.#pool = new Uint8Array(entries.reduce((sum, { pattern }) => sum + pattern.length, 0))
     for (const { pattern, rule } of entries) {
       this.#insert(pattern.startsWith('*') ? pattern.slice(1) : pattern, rule)
@@ -56,61 +56,69 @@ class SuffixTable implements NameSet {
   }
 
   match(name: Hostname): number {
+    const slots = this.#slots
+    const mask = this.#mask
     let best = noRule
     let hash = hashSeed
     for (let start = name.length - 1; start >= 0; start--) {
       const code = name.charCodeAt(start)
       hash = Math.imul(hash ^ code, hashPrime)
       if (code !== dot && start !== 0) continue
-      const entry = this.#slots[this.#findSlot(name, { start, hash })] ?? 0
-      if (entry === 0) continue
-      const rule = this.#rules[entry] ?? noRule
-      if (best === noRule || rule < best) best = rule
+      const length = name.length - start
+      let slot = firstSlot(hash, mask)
+      for (;;) {
+        const base = slot * slotFields
+        const keyLength = slots[base + lengthField] ?? 0
+        if (keyLength === 0) break
+        if (slots[base + hashField] === hash && keyLength === length && this.#endsIn(name, base)) {
+          const rule = slots[base + ruleField] ?? noRule
+          if (best === noRule || rule < best) best = rule
+          break
+        }
+        slot = (slot + 1) & mask
+      }
     }
     return best
   }
 
   #insert(key: string, rule: number): void {
+    const slots = this.#slots
     let hash = hashSeed
     for (let index = key.length - 1; index >= 0; index--) {
       hash = Math.imul(hash ^ key.charCodeAt(index), hashPrime)
     }
-    const slot = this.#findSlot(key, { start: 0, hash })
-    const known = this.#slots[slot] ?? 0
-    if (known !== 0) {
-      this.#rules[known] = Math.min(rule, this.#rules[known] ?? rule)
-      return
+    let base = firstSlot(hash, this.#mask) * slotFields
+    while (slots[base + lengthField] !== 0) {
+      const isSame = slots[base + hashField] === hash && slots[base + lengthField] === key.length
+      if (isSame && this.#endsIn(key, base)) {
+        slots[base + ruleField] = Math.min(rule, slots[base + ruleField] ?? rule)
+        return
+      }
+      base = (base + slotFields) & (slots.length - 1)
     }
-    const entry = ++this.#count
-    this.#slots[slot] = entry
-    this.#hashes[entry] = hash
-    this.#rules[entry] = rule
-    this.#starts[entry] = this.#poolUsed
-    this.#lengths[entry] = key.length
+    slots[base + hashField] = hash
+    slots[base + ruleField] = rule
+    slots[base + startField] = this.#poolUsed
+    slots[base + lengthField] = key.length
     for (let index = 0; index < key.length; index++) {
       this.#pool[this.#poolUsed++] = key.charCodeAt(index)
     }
   }
 
-  /** The slot that holds the key `text.slice(start)`, or the empty one where it belongs. */
-  #findSlot(text: string, { start, hash }: { start: number; hash: number }): number {
-    const mask = this.#slots.length - 1
-    let slot = (hash ^ (hash >>> 15)) & mask
-    for (;;) {
-      const entry = this.#slots[slot] ?? 0
-      if (entry === 0) return slot
-      if (this.#hashes[entry] === hash && this.#hasKey(entry, { text, start })) return slot
-      slot = (slot + 1) & mask
-    }
-  }
-
-  #hasKey(entry: number, { text, start }: { text: string; start: number }): boolean {
-    const length = this.#lengths[entry] ?? 0
-    if (length !== text.length - start) return false
-    const keyStart = this.#starts[entry] ?? 0
+  /** Whether the text ends in the key of the slot; it is at least as long. */
+  #endsIn(text: string, base: number): boolean {
+    const pool = this.#pool
+    const keyStart = this.#slots[base + startField] ?? 0
+    const length = this.#slots[base + lengthField] ?? 0
+    const start = text.length - length
     for (let index = 0; index < length; index++) {
-      if (this.#pool[keyStart + index] !== text.charCodeAt(start + index)) return false
+      if (pool[keyStart + index] !== text.charCodeAt(start + index)) return false
     }
     return true
   }
+}
+
+/** Mixes the high bits in: the low ones of FNV-1a alone depend on too little of the key. */
+function firstSlot(hash: number, mask: number): number {
+  return (hash ^ (hash >>> 15)) & mask
 }
