@@ -22,8 +22,14 @@ export type DialAuthority = (request: DialAuthorityRequest) => Promise<Dialled>
 
 type LookedUp = readonly IpAddress[] | 'dns-failed' | 'dns-timeout'
 
-export function createDialAuthority(dial: Dial): DialAuthority {
-  const look = createSystemLookup()
+/** Asks the system for a name's addresses. May reject. */
+export type SystemLookup = (name: Hostname) => Promise<readonly { readonly address: string }[]>
+
+export function createDialAuthority(
+  dial: Dial,
+  askSystem: SystemLookup = (name) => lookup(name, { all: true, order: 'verbatim' }),
+): DialAuthority {
+  const look = shareLookups(askSystem)
   return async ({ authority, timeoutMs, ...rest }) => {
     const { host, port } = authority
     const until = monotonicNow() + timeoutMs
@@ -37,12 +43,14 @@ export function createDialAuthority(dial: Dial): DialAuthority {
  * A look-up occupies a thread of a small pool for as long as the system likes, and cannot be cancelled: whoever asks
  * for the same name meanwhile shares it.
  */
-function createSystemLookup(): (name: Hostname, timeoutMs: number) => Promise<LookedUp> {
+function shareLookups(
+  askSystem: SystemLookup,
+): (name: Hostname, timeoutMs: number) => Promise<LookedUp> {
   const underWay = new Map<Hostname, Promise<LookedUp>>()
 
   async function start(name: Hostname): Promise<LookedUp> {
     try {
-      const found = await lookup(name, { all: true, order: 'verbatim' })
+      const found = await askSystem(name)
       const addresses = found.flatMap(({ address }) => parseAddress(address) ?? [])
       return addresses.length > 0 ? addresses : 'dns-failed'
     } catch {

@@ -1,5 +1,6 @@
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { PerimeterError } from '../errors.ts'
 
 /** Where servers listen, and how that goes wrong. */
@@ -31,11 +32,9 @@ const probeMs = 1000
 const wordsByCode: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'something else listens there'],
   ['EADDRNOTAVAIL', 'no interface of this machine has that address'],
-  ['EACCES', 'permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)'],
+  ['EACCES', 'permission denied'],
   ['ENOTFOUND', 'the name does not resolve'],
   ['EAI_AGAIN', 'the name does not resolve'],
-  ['ENOENT', 'the directory does not exist'],
-  ['ENOTDIR', 'the directory does not exist'],
   ['EROFS', 'the file system is read-only'],
 ])
 
@@ -77,7 +76,7 @@ async function bind(server: Server, start: () => void, shown: string): Promise<v
     const fail = (error: NodeJS.ErrnoException): void => {
       server.off('listening', done)
       const words = wordsByCode.get(error.code ?? '') ?? `the system says ${error.code}`
-      reject(listenError(shown, words, error))
+      reject(listenError(shown, `${words}${portHint(error)}`, error))
     }
     const done = (): void => {
       server.off('error', fail)
@@ -87,6 +86,12 @@ async function bind(server: Server, start: () => void, shown: string): Promise<v
     server.once('listening', done)
     start()
   })
+}
+
+/** Below 1024 the system asks for more than an account. */
+function portHint(error: NodeJS.ErrnoException & { readonly port?: number }): string {
+  const isPrivileged = error.code === 'EACCES' && error.port !== undefined && error.port < 1024
+  return isPrivileged ? ' (ports below 1024 need CAP_NET_BIND_SERVICE)' : ''
 }
 
 /** The mode is right before anybody can connect: `listen` binds a path before it returns, so the mask covers just that. */
@@ -105,6 +110,10 @@ async function clearSocketPath(path: string): Promise<void> {
   if (bytes > maxSocketPathBytes) {
     throw listenError(path, `its ${bytes} bytes exceed the ${maxSocketPathBytes} of a socket path`)
   }
+  // libuv reports a missing directory as EACCES.
+  await stat(dirname(path)).catch((cause: unknown) => {
+    throw listenError(path, 'the directory does not exist', cause)
+  })
   const found = await lstat(path).catch(() => undefined)
   if (found === undefined) return
   if (!found.isSocket()) throw listenError(path, 'a file that is no socket has that name')

@@ -27,7 +27,7 @@ export async function pairOfSockets({ allowHalfOpen = true } = {}): Promise<Pair
 
 /** Port of a server that listens on loopback from now on. */
 export async function listening(server: Server, host = '127.0.0.1'): Promise<number> {
-  server.listen(0, host)
+  server.listen({ host, port: 0, backlog: 4096 })
   await once(server, 'listening')
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('not a TCP server')

@@ -1,0 +1,112 @@
+import { existsSync, openSync, readSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { createOpenConnections, type OpenEntry } from '../../src/transport/connections.ts'
+import { createDial } from '../../src/transport/dial.ts'
+import { openTunnel } from '../../src/transport/tunnel.ts'
+import { minutes, seconds } from '../../src/units.ts'
+import { addressOf, listening } from './sockets.ts'
+
+/** A process that carries very many tunnels, judges them again when told, and says how long its loop stalled. */
+
+const schedstat = existsSync('/proc/self/schedstat')
+  ? openSync('/proc/self/schedstat', 'r')
+  : undefined
+const figures = Buffer.alloc(128)
+const loopback = addressOf('127.0.0.1')
+const dial = createDial()
+let version = 0
+const open = createOpenConnections({ version: () => String(version) })
+/** Of the tunnels numbered so, modulo ten, none is allowed any more. */
+let deniedRemainders: readonly number[] = []
+let numbered = 0
+let upstreamPort = 0
+
+const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+  client.on('error', () => undefined)
+  void carry(client)
+})
+const port = await listening(server)
+
+process.on(
+  'message',
+  (message: { upstreamPort?: number; deny?: readonly number[]; ask?: boolean }) => {
+    if (message.upstreamPort !== undefined) {
+      upstreamPort = message.upstreamPort
+      process.send?.({ port })
+    }
+    if (message.ask === true) process.send?.({ size: open.size })
+    if (message.deny !== undefined) void judge(message.deny)
+  },
+)
+
+async function carry(client: Socket): Promise<void> {
+  const dialled = await dial({ addresses: [loopback], port: upstreamPort, timeoutMs: seconds(20) })
+  if (dialled.kind === 'failed') {
+    client.destroy()
+    return
+  }
+  const number = numbered++
+  const entry: OpenEntry = {
+    version: String(version),
+    judge: () => !deniedRemainders.includes(number % 10),
+    revoke: () => tunnel.end('policy-revoked'),
+  }
+  const tunnel = openTunnel({
+    client,
+    upstream: dialled.socket,
+    clientHead: Buffer.alloc(0),
+    upstreamHead: Buffer.alloc(0),
+    idleMs: minutes(5),
+    lifetimeMs: minutes(5),
+    onClose: () => open.unregister(entry),
+  })
+  open.register(entry)
+}
+
+async function judge(deny: readonly number[]): Promise<void> {
+  deniedRemainders = deny
+  version++
+  const before = open.size
+  const probe = watchLoop()
+  const started = performance.now()
+  await open.judgeAgain(String(version))
+  const passMs = performance.now() - started
+  // The ends have consequences after the pass: they count as well.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  process.send?.({ judged: before, left: open.size, passMs, ...probe() })
+}
+
+interface Stall {
+  /** The longest time between two turns of the loop. */
+  readonly stallMs: number
+  /** The same without the time that this thread could have run but others had the core. */
+  readonly ownStallMs: number
+}
+
+function watchLoop(): () => Stall {
+  let stallMs = 0
+  let ownStallMs = 0
+  let last = performance.now()
+  let lastWaited = waitedForCoreMs()
+  let turn = setImmediate(look)
+  function look(): void {
+    const now = performance.now()
+    const waited = waitedForCoreMs()
+    stallMs = Math.max(stallMs, now - last)
+    ownStallMs = Math.max(ownStallMs, now - last - (waited - lastWaited))
+    last = now
+    lastWaited = waited
+    turn = setImmediate(look)
+  }
+  return () => {
+    clearImmediate(turn)
+    return { stallMs, ownStallMs }
+  }
+}
+
+/** The second figure of `schedstat` is the main thread's time on a run queue, in nanoseconds (Linux only). */
+function waitedForCoreMs(): number {
+  if (schedstat === undefined) return 0
+  const length = readSync(schedstat, figures, 0, figures.length, 0)
+  return Number(figures.toString('latin1', 0, length).split(' ')[1]) / 1e6
+}
