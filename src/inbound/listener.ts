@@ -180,6 +180,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const [theirs, ours] = duplexPair()
       // Theirs to handle, but an end of ours must never be an unhandled error of theirs.
       theirs.on('error', ignore)
+      // Node's pair tells of an end only; a side whose peer was destroyed would wait for it for ever.
+      theirs.once('close', () => ours.destroy())
+      // And what was cut short must not look like an end.
+      ours.once('close', () =>
+        theirs.destroy(ours.writableFinished ? undefined : new Error('cut off')),
+      )
       accept(ours, delivery)
       return theirs
     },

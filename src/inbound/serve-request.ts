@@ -5,7 +5,7 @@ import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { hasBody, headersFor } from './backend-headers.ts'
 import type { BackendCall } from './http-proxy.ts'
-import { abandonUnread, cutOff, type Turn } from './connection.ts'
+import { abandonUnread, closeGently, cutOff, type Turn } from './connection.ts'
 import { factsOf, findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import { type Refusable, refuse } from './refuse.ts'
@@ -171,6 +171,8 @@ class ServedRequest {
     response.once('finish', () => {
       // Answered before it was asked to the end: where the next request begins is not known.
       if (this.#isBodied && !request.complete) abandonUnread(connection)
+      // Its head went out before the drain began, and said nothing of an end.
+      else if (this.#context.isDraining && !connection.isClosing) closeGently(connection)
     })
   }
 

@@ -1,0 +1,206 @@
+import t from 'tap'
+import { createServer, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { openShop, startInbound } from '../support/inbound-world.ts'
+import { answerRaw, startOrigin, startRawOrigin } from '../support/origin.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { upgradeRequest } from '../support/web-socket.ts'
+
+const host = 'Host: orders.test\r\n'
+const get = `GET / HTTP/1.1\r\n${host}\r\n`
+
+/** A port on which nobody listens. */
+async function unusedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const bound = server.address()
+  server.close()
+  return typeof bound === 'object' && bound !== null ? bound.port : 0
+}
+
+void t.test('a back end that cannot be reached is named by its reason', async (t) => {
+  const cases = [
+    { reason: 'connect-refused', status: 502, backend: `http://127.0.0.1:${await unusedPort()}` },
+    { reason: 'dns-failed', status: 502, backend: 'http://nowhere.invalid:80' },
+    { reason: 'connect-refused', status: 502, backend: `https://127.0.0.1:${await unusedPort()}` },
+  ]
+  for (const { reason, status, backend } of cases) {
+    for (const bytes of [get, upgradeRequest('orders.test')]) {
+      const world = await startInbound(t, openShop(backend))
+      const client = await connectRaw(world)
+      client.send(bytes)
+      const response = await client.response()
+      t.equal(response.status, status, backend)
+      t.match(JSON.parse(response.body), { error: { innererror: { reason } } })
+      t.match(await world.record(({ end }) => end !== undefined), {
+        decision: { effect: 'allow' },
+        end: { closeReason: reason },
+      })
+      client.destroy()
+    }
+  }
+})
+
+const nonsense = [
+  { note: 'no HTTP', answer: 'SSH-2.0-OpenSSH_9\r\n\r\n' },
+  { note: 'a status of 099', answer: 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n' },
+  { note: 'a status of 000', answer: 'HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n' },
+  {
+    note: 'two lengths',
+    answer: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok',
+  },
+  {
+    note: 'length and chunks',
+    answer: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok',
+  },
+  {
+    note: 'another transfer coding',
+    answer: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+  },
+  {
+    note: 'a control character in a field',
+    answer: 'HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n',
+  },
+  { note: 'a head without end', answer: `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(100_000)}` },
+]
+
+void t.test('an answer that is not valid HTTP is a 502, and the process lives', async (t) => {
+  for (const { note, answer } of nonsense) {
+    await t.test(note, async (t) => {
+      const origin = await startRawOrigin({ onData: answerRaw(answer) })
+      t.teardown(() => origin.close())
+      const world = await startInbound(t, openShop(`http://${origin.authority}`))
+      const client = await connectRaw(world)
+      client.send(get)
+      const response = await client.response()
+      t.equal(response.status, 502)
+      t.match(response.body, '"reason":"backend-invalid"')
+      client.send(get)
+      t.equal((await client.response()).status, 502, 'the connection goes on')
+      client.destroy()
+      t.strictSame(world.complaints, [])
+    })
+  }
+})
+
+void t.test('a back end that hangs up without an answer is a 502', async (t) => {
+  const origin = await startRawOrigin({ onData: (socket) => socket.destroy() })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(`http://${origin.authority}`))
+  for (const bytes of [get, upgradeRequest('orders.test')]) {
+    const client = await connectRaw(world)
+    client.send(bytes)
+    const response = await client.response()
+    t.equal(response.status, 502)
+    t.match(response.body, '"reason":"backend-reset"')
+    client.destroy()
+  }
+  t.equal(origin.accepted(), 2, 'a fresh connection is not tried again')
+})
+
+void t.test('more than one answer to one request never reaches the next', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+  const origin = await startRawOrigin({
+    onData(socket, text) {
+      const requests = text.split('\r\n\r\n').length - 1
+      socket.write(`${answer}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison`)
+      return requests
+    },
+  })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(`http://${origin.authority}`))
+  const client = await connectRaw(world)
+  for (let request = 0; request < 5; request++) {
+    client.send(get)
+    t.equal((await client.response()).body, 'ok')
+  }
+  client.destroy()
+})
+
+/** Serves one request on each connection and hangs up as the next arrives. */
+async function startForgetful() {
+  const served = new WeakSet<Socket>()
+  return startRawOrigin({
+    onData(socket) {
+      if (served.has(socket)) {
+        socket.resetAndDestroy()
+        return
+      }
+      served.add(socket)
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    },
+  })
+}
+
+void t.test('a kept connection that turns out dead costs no harmless request', async (t) => {
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
+    const origin = await startForgetful()
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(`http://${origin.authority}`))
+    const client = await connectRaw(world)
+    const bytes = `${method} / HTTP/1.1\r\n${host}\r\n`
+    for (let request = 0; request < 4; request++) {
+      client.send(bytes)
+      const response = await client.response({ bodyless: method === 'HEAD' })
+      t.equal(response.status, 200, `${method} ${request}`)
+      if (method === 'HEAD') break
+    }
+    client.destroy()
+  }
+})
+
+void t.test('and nothing that might do harm is sent twice', async (t) => {
+  for (const bytes of [
+    `POST / HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`,
+    `PUT / HTTP/1.1\r\n${host}Content-Length: 2\r\n\r\nab`,
+    `PATCH / HTTP/1.1\r\n${host}\r\n`,
+  ]) {
+    const origin = await startForgetful()
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(`http://${origin.authority}`))
+    const client = await connectRaw(world)
+    client.send(get)
+    t.equal((await client.response()).status, 200)
+    client.send(bytes)
+    const response = await client.response()
+    t.equal(response.status, 502)
+    t.match(response.body, '"reason":"backend-reset"')
+    t.equal(origin.received.filter((text) => text.includes(bytes.slice(0, 5))).length, 1)
+    client.destroy()
+  }
+})
+
+void t.test('connections are kept shorter than the back end says it keeps them', async (t) => {
+  for (const [hint, connections] of [
+    ['timeout=1', 2],
+    ['timeout=60', 1],
+  ] as const) {
+    const origin = await startOrigin((request, response) => {
+      request.resume()
+      response.setHeader('connection', 'keep-alive')
+      response.setHeader('keep-alive', hint)
+      response.end('ok')
+    })
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(origin.url))
+    const client = await connectRaw(world)
+    for (let request = 0; request < 2; request++) {
+      client.send(get)
+      t.equal((await client.response()).status, 200)
+    }
+    t.equal(origin.accepted(), connections, hint)
+    client.destroy()
+  }
+})
+
+void t.test(
+  'a back end that speaks no HTTP is an error of the settings, said once a request',
+  async (t) => {
+    const world = await startInbound(t, openShop('tcp://127.0.0.1:1'))
+    const client = await connectRaw(world)
+    client.send(get)
+    t.equal((await client.response()).status, 502)
+    t.equal(world.complaints.length, 1)
+    client.destroy()
+  },
+)
