@@ -30,8 +30,8 @@ const attempts = [
 ]
 
 void t.test(`judgeAgain: ${tunnels} real tunnels stall the loop for 15 ms at most`, async (t) => {
-  const peers = start('crowd-peers.ts')
-  const proxy = start('crowd-proxy.ts')
+  const peers = start(new URL('./crowd-peers.ts', import.meta.url))
+  const proxy = start(new URL('./crowd-proxy.ts', import.meta.url))
   t.teardown(() => {
     peers.kill('SIGKILL')
     proxy.kill('SIGKILL')
@@ -84,10 +84,9 @@ function openFiles(): number {
   return limit === 'unlimited' ? Infinity : Number(limit)
 }
 
-function start(file: string): ChildProcess {
-  const path = fileURLToPath(new URL(file, import.meta.url))
+function start(file: URL): ChildProcess {
   const script = `${raiseLimit}; exec "$0" "$@"`
-  return spawn('sh', ['-c', script, process.execPath, path], {
+  return spawn('sh', ['-c', script, process.execPath, fileURLToPath(file)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { PATH: process.env['PATH'] },
   })
