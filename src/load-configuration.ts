@@ -50,7 +50,7 @@ export async function loadConfiguration(
   const { settings, resources, findings, files } = await loadSettings(settingsFile, options)
   const watched = new Set([settingsFile, ...files])
   if (settings === undefined) {
-    return { kind: 'broken', problems: sortProblems(findings.problems), watchedFiles: [...watched] }
+    return { kind: 'broken', problems: shownProblems([findings]), watchedFiles: [...watched] }
   }
 
   const found = await findPerimeterFiles(settings, findings)
@@ -75,7 +75,8 @@ export async function loadConfiguration(
     warnOfUnassociated(resources, { loaded, findings })
   }
 
-  const problems = sortProblems([findings, ...others].flatMap((one) => one.problems))
+  warnOfAutoApproved(settings, { loaded, findings })
+  const problems = shownProblems([findings, ...others])
   if (problems.some(({ severity }) => severity === 'error')) {
     return { kind: 'broken', problems, watchedFiles: [...watched] }
   }
@@ -110,6 +111,41 @@ async function findPerimeterFiles(settings: Settings, findings: Findings): Promi
     }
   }
   return { files: [...files], directories: [...directories] }
+}
+
+/** A list of a hundred thousand prefixes may have as many mistakes; these are enough to begin with. */
+const maxShownProblems = 1000
+
+function shownProblems(findings: readonly Findings[]): readonly Problem[] {
+  const problems = sortProblems(findings.flatMap((one) => one.problems))
+  const next = problems[maxShownProblems]
+  if (next === undefined) return problems
+  // An error among the rest must not make the whole look good.
+  const hasErrors = problems.some(({ severity }) => severity === 'error')
+  const message = `${problems.length - maxShownProblems} more problems from here on are not shown`
+  const rest: Problem = { ...next, severity: hasErrors ? 'error' : 'warning', message }
+  return [...problems.slice(0, maxShownProblems), rest]
+}
+
+/** A link counts by auto-approval only where the perimeter that declares it is known here. */
+function warnOfAutoApproved(
+  settings: Settings,
+  context: { readonly loaded: readonly LoadedPerimeter[]; readonly findings: Findings },
+): void {
+  const { loaded, findings } = context
+  if (findings.foundWithin(['links'])) return
+  for (const [index, { key, name }] of settings.links.autoApprove.entries()) {
+    const owner = loaded.find(({ perimeter }) => perimeter.id.key === key)
+    const path: Path = ['links', 'autoApprove', index]
+    if (owner === undefined) {
+      findings.warning(
+        path,
+        `the perimeter ${quote(name)} is not among the files: none of its links is known`,
+      )
+    } else if (owner.links.length === 0) {
+      findings.warning(path, `the perimeter ${quote(name)} has no link that this could approve`)
+    }
+  }
 }
 
 function warnOfUnassociated(

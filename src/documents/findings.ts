@@ -1,3 +1,4 @@
+import { createPathSet } from './path-set.ts'
 import type { At, Locate, Path, Problem, Severity } from './problem.ts'
 
 /** Collects what is found in one document. */
@@ -7,17 +8,17 @@ export interface Findings {
   readonly locate: Locate
   error(path: Path, message: string, at?: At): void
   warning(path: Path, message: string, at?: At): void
-  /** Whether something was found at the path or below it. */
+  /** Whether an error was found at the path or below it. */
   foundWithin(path: Path): boolean
 }
 
 export function createFindings(locate: Locate, initial: readonly Problem[] = []): Findings {
   const problems: Problem[] = [...initial]
-  const errorPaths: Path[] = []
+  const errorPaths = createPathSet()
 
   const add = (severity: Severity, path: Path, options: { message: string; at: At }) => {
     problems.push({ severity, ...locate(path, options.at), message: options.message })
-    if (severity === 'error') errorPaths.push(path)
+    if (severity === 'error') errorPaths.add(path)
   }
 
   return {
@@ -32,10 +33,6 @@ export function createFindings(locate: Locate, initial: readonly Problem[] = [])
     warning(path, message, at = 'value') {
       add('warning', path, { message, at })
     },
-    foundWithin(path) {
-      return errorPaths.some((found) =>
-        path.every((part, index) => String(found[index]) === String(part)),
-      )
-    },
+    foundWithin: (path) => errorPaths.hasWithin(path),
   }
 }

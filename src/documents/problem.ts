@@ -1,3 +1,5 @@
+import { escapeUnsafe } from '../perimeter/quote.ts'
+
 /** One thing that is wrong, or that a careful operator would want to know, and where. */
 export interface Problem {
   readonly severity: Severity
@@ -31,7 +33,8 @@ export type Locate = (path: Path, at?: At) => Place
 /** `file:line:column: severity: message`. */
 export function formatProblem(problem: Problem): string {
   const { file, line, column, severity, message } = problem
-  return `${file}:${line}:${column}: ${severity}: ${message}`
+  // A directory that is watched may hold files of any name.
+  return `${escapeUnsafe(file)}:${line}:${column}: ${severity}: ${message}`
 }
 
 /** In reading order, file by file; at one place errors first. The order of equal ones is kept, repeated ones are dropped. */

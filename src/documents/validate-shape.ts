@@ -4,6 +4,7 @@ import { fillDefaults, fillPlaceholder } from './fill-defaults.ts'
 import type { Findings } from './findings.ts'
 import { toJsonSchema } from './json-schema.ts'
 import type { Path } from './problem.ts'
+import { createPathSet } from './path-set.ts'
 import { pointerPath } from './pointer-path.ts'
 import { copyWithout, type KeptIndexes, originalPath } from './prune.ts'
 import type { Shape, Value } from './shape.ts'
@@ -55,7 +56,7 @@ export function validateShape<S extends Shape>(
   validators.set(shape, validate)
   const keptIndexes: KeptIndexes = new WeakMap()
   let value = copyWithout(data, [], keptIndexes)
-  const lost: Path[] = []
+  const lost = createPathSet()
   for (let round = 0; !validate(value); round++) {
     const mismatches = validate.errors ?? []
     // Only the first round is the user's doing: later ones follow from what was left out.
@@ -63,14 +64,14 @@ export function validateShape<S extends Shape>(
     const spoilt = mismatches.filter(({ keyword }) => keyword !== 'required').map(spoiltPath)
     const missing = mismatches.filter(({ keyword }) => keyword === 'required').map(missingPath)
     if (round > maxRounds || spoilt.some((path) => path.length === 0)) return undefined
-    lost.push(...[...spoilt, ...missing].map((path) => originalPath(value, path, keptIndexes)))
+    for (const path of [...spoilt, ...missing]) lost.add(originalPath(value, path, keptIndexes))
     if (spoilt.length > 0) value = copyWithout(value, spoilt, keptIndexes)
     else for (const path of missing) fillPlaceholder(shape, value, path)
   }
   fillDefaults(shape, value)
   const translated = createTranslatedFindings(findings, {
     pathOf: (path) => originalPath(value, path, keptIndexes),
-    hasLost: (path) => lost.some((other) => isWithin(other, path) || isWithin(path, other)),
+    hasLost: (path) => lost.hasWithin(path) || lost.covers(path),
   })
   // The validator has just said that it is of the shape that `Value` is derived from.
   return { value: value as Value<S>, findings: translated }
@@ -103,10 +104,6 @@ function spoiltPath(mismatch: ErrorObject): Path {
 function missingPath(mismatch: ErrorObject): Path {
   const missing: unknown = mismatch.params['missingProperty']
   return [...pointerPath(mismatch.instancePath), String(missing)]
-}
-
-function isWithin(inner: Path, outer: Path): boolean {
-  return outer.every((part, index) => String(inner[index]) === String(part))
 }
 
 function createTranslatedFindings(

@@ -6,7 +6,12 @@ const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 /** What a user wrote, for a message: in backticks, bounded, with everything that could act on a terminal escaped. */
 export function quote(text: string): string {
   const bounded = text.length > maxQuotedLength ? `${text.slice(0, maxQuotedLength)}…` : text
-  return `\`${bounded.replace(unsafe, escapeUnit).replaceAll('`', "'")}\``
+  return `\`${escapeUnsafe(bounded).replaceAll('`', "'")}\``
+}
+
+/** Text with everything that could act on a terminal written as `\\u…`. */
+export function escapeUnsafe(text: string): string {
+  return text.replace(unsafe, escapeUnit)
 }
 
 function escapeUnit(unit: string): string {

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { Findings } from '../documents/findings.ts'
-import type { Placed } from '../documents/placed.ts'
+import { type Placed, valuesOf } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { readText } from '../documents/read-text.ts'
 import { quote } from '../perimeter/quote.ts'
@@ -31,7 +31,11 @@ export async function checkKeyFiles(
   for (const { value, path } of named.inbound) {
     if (value.tls === undefined) continue
     files.push(value.tls.certificateFile, value.tls.keyFile)
-    await checkListenerTls(value.tls, { ...context, path: [...path, 'tls'] })
+    await checkListenerTls(value.tls, {
+      ...context,
+      path: [...path, 'tls'],
+      hosts: hostsServed(value, valuesOf(named.resources)),
+    })
   }
   for (const { value, path } of named.resources) {
     const caFile = value.backend?.caFile
@@ -42,7 +46,19 @@ export async function checkKeyFiles(
   return files
 }
 
-async function checkListenerTls(tls: ListenerTls, context: Context): Promise<void> {
+/** Hosts that clients of the listener ask for. */
+function hostsServed(listener: InboundListener, resources: readonly Resource[]): readonly string[] {
+  return resources
+    .filter(({ id, backend }) =>
+      listener.resource === undefined ? backend !== undefined : id.key === listener.resource.key,
+    )
+    .flatMap(({ hosts }) => hosts)
+}
+
+async function checkListenerTls(
+  tls: ListenerTls,
+  context: Context & { readonly hosts: readonly string[] },
+): Promise<void> {
   const { findings } = context
   const certificatePath = [...context.path, 'certificateFile']
   const keyPath = [...context.path, 'keyFile']
@@ -60,6 +76,13 @@ async function checkListenerTls(tls: ListenerTls, context: Context): Promise<voi
   }
   if (attempt(() => createSecureContext({ cert: certificateText, key: keyText })) === undefined) {
     findings.error(certificatePath, 'the certificate and key cannot be used for TLS')
+  }
+  const uncovered = context.hosts.find((host) => certificate.checkHost(host) === undefined)
+  if (uncovered !== undefined) {
+    findings.warning(
+      certificatePath,
+      `the certificate is not for ${quote(uncovered)}, one of the hosts that this listener serves`,
+    )
   }
 }
 

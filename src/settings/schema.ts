@@ -21,6 +21,7 @@ const port = integer({ minimum: 1, maximum: 65_535 })
 /** 0 takes a free one. */
 const listenPort = integer({ minimum: 0, maximum: 65_535 })
 const prefixes = list(text())
+const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 
 /** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
 const maxTimerMs = 2_147_483_647
@@ -34,7 +35,13 @@ const tcpAddress = object({
 const listenAddress = object({
   host: optional(text(), 'address to listen on'),
   port: optional(listenPort, 'port; 0 takes a free one'),
-  socket: optional(text(), 'path of a Unix socket, instead of `host` and `port`'),
+  socket: optional(path, 'path of a Unix socket, instead of `host` and `port`'),
+})
+
+const listenerName = text({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9 _.-]*$',
+  says: 'a name of letters, digits, spaces, `_`, `.` and `-` that begins with a letter or digit',
+  maxLength: 80,
 })
 
 const scope = object({
@@ -58,7 +65,7 @@ const resource = object({
   }),
   backend: optional(text(), 'where the service is: `http://host:port` or `https://host:port`'),
   backendCaFile: optional(
-    text(),
+    path,
     "PEM file that the certificate of an `https:` back end is verified against; absent: the system's authorities",
   ),
   endpoint: optional(
@@ -76,7 +83,7 @@ const resource = object({
 })
 
 const inboundListener = object({
-  name: required(text({ maxLength: 80 }), 'name of the listener, for logs'),
+  name: required(listenerName, 'name of the listener, for logs'),
   listen: required(tcpAddress, 'where it listens'),
   network: defaulted(choice(['public', 'private']), {
     default: 'public',
@@ -96,17 +103,17 @@ const inboundListener = object({
   tls: optional(
     object({
       certificateFile: required(
-        text(),
+        path,
         'PEM file: certificate and its chain; relative to the settings file',
       ),
-      keyFile: required(text(), 'PEM file: private key; relative to the settings file'),
+      keyFile: required(path, 'PEM file: private key; relative to the settings file'),
     }),
     'terminates TLS; absent: plain HTTP',
   ),
 })
 
 const outboundListener = object({
-  name: required(text({ maxLength: 80 }), 'name of the listener, for logs'),
+  name: required(listenerName, 'name of the listener, for logs'),
   listen: required(listenAddress, 'where it listens: `host` and `port`, or `socket`'),
   resource: optional(
     text(),
@@ -124,14 +131,14 @@ const identityHeader = text({
 export const settingsShape = object({
   $schema: optional(text(), 'for editors; ignored'),
   instance: optional(
-    text({ maxLength: 253 }),
+    text({ pattern: '^[!-~]+$', says: 'printable ASCII without spaces', maxLength: 253 }),
     "name in the access log; default the machine's host name",
   ),
   scope: optional(scope, 'where bare resource ids live'),
   policy: required(
     object({
       files: required(
-        list(text(), { minItems: 1 }),
+        list(path, { minItems: 1 }),
         'perimeter files; relative to this file, `*` and `?` match within a name; watched; a pattern that matches nothing is an error',
       ),
     }),
@@ -208,7 +215,7 @@ export const settingsShape = object({
   ),
   audit: defaulted(
     object({
-      file: defaulted(text(), {
+      file: defaulted(path, {
         default: '-',
         description: 'the access log: a path relative to this file, or `-` for standard output',
       }),
@@ -236,7 +243,7 @@ export const settingsShape = object({
   ),
   admin: optional(
     object({
-      socket: required(text(), 'path of the Unix socket, mode 0600; relative to this file'),
+      socket: required(path, 'path of the Unix socket, mode 0600; relative to this file'),
     }),
     'policy in force, reload, recent denials',
   ),

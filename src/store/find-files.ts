@@ -38,12 +38,11 @@ async function step(
   directories: Set<string>,
 ): Promise<readonly string[]> {
   if (!isPattern(part)) return parents.map((parent) => join(parent, part))
-  const matcher = compile(part)
   const found: string[] = []
   for (const parent of parents) {
     directories.add(parent)
     for (const entry of await entriesOf(parent)) {
-      if (!entry.name.startsWith('.') && matcher.test(entry.name))
+      if (!entry.name.startsWith('.') && matches(entry.name, part))
         found.push(join(parent, entry.name))
     }
   }
@@ -54,13 +53,26 @@ function isPattern(part: string): boolean {
   return part.includes('*') || part.includes('?')
 }
 
-function compile(part: string): RegExp {
-  const collapsed = part.replace(/\*+/g, '*')
-  const source = collapsed
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${source}$`, 's')
+/** Whether a name is of the pattern. Goes back to the last star only, so its time is at most the product of both lengths. */
+function matches(name: string, pattern: string): boolean {
+  let at = 0
+  let inPattern = 0
+  let star = -1
+  let afterStar = 0
+  while (at < name.length) {
+    if (pattern[inPattern] === '*') {
+      star = inPattern++
+      afterStar = at
+    } else if (pattern[inPattern] === '?' || pattern[inPattern] === name[at]) {
+      inPattern++
+      at++
+    } else if (star !== -1) {
+      inPattern = star + 1
+      at = ++afterStar
+    } else return false
+  }
+  while (pattern[inPattern] === '*') inPattern++
+  return inPattern === pattern.length
 }
 
 async function entriesOf(directory: string): Promise<readonly Dirent[]> {

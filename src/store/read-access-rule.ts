@@ -31,24 +31,23 @@ const elementKinds: readonly ElementKind[] = [
 
 /** Reads one access rule. What is wrong is reported and left out. */
 export function readAccessRule(value: AccessRuleValue, context: RuleContext): AccessRule {
-  const { path } = context
   checkKinds(value, context)
   return {
     name: value.name,
     direction: value.direction,
-    addressPrefixes: readElements(value.addressPrefixes ?? [], {
+    addressPrefixes: readElements(value, {
       ...context,
-      path: [...path, 'addressPrefixes'],
+      kind: 'addressPrefixes',
       read: validatePrefix,
     }),
-    subscriptions: readElements(value.subscriptions ?? [], {
+    subscriptions: readElements(value, {
       ...context,
-      path: [...path, 'subscriptions'],
+      kind: 'subscriptions',
       read: ({ id }) => validateSubscriptionId(id),
     }),
-    fullyQualifiedDomainNames: readElements(value.fullyQualifiedDomainNames ?? [], {
+    fullyQualifiedDomainNames: readElements(value, {
       ...context,
-      path: [...path, 'fullyQualifiedDomainNames'],
+      kind: 'fullyQualifiedDomainNames',
       read: validateFqdn,
     }),
   }
@@ -74,15 +73,20 @@ function checkKinds(value: AccessRuleValue, { path, findings, lenient }: RuleCon
   }
 }
 
-function readElements<T, R>(
-  elements: readonly T[],
-  context: RuleContext & { readonly read: (element: T) => Checked<R> },
+/** Elements of the other direction are left out, so that nothing that was not meant can ever match. */
+function readElements<K extends ElementKind, R>(
+  value: AccessRuleValue,
+  context: RuleContext & {
+    readonly kind: K
+    readonly read: (element: NonNullable<AccessRuleValue[K]>[number]) => Checked<R>
+  },
 ): readonly R[] {
+  const { kind, path, findings, read } = context
   const results: R[] = []
-  for (const [index, element] of elements.entries()) {
-    const checked = context.read(element)
-    if (checked.kind === 'valid') results.push(checked.value)
-    else context.findings.error([...context.path, index], checked.message)
+  for (const [index, element] of (value[kind] ?? []).entries()) {
+    const checked = read(element)
+    if (checked.kind === 'invalid') findings.error([...path, kind, index], checked.message)
+    else if (directions[kind] === value.direction) results.push(checked.value)
   }
   return results
 }

@@ -14,6 +14,7 @@ const problem = (file: string, line: number, rest: Partial<Problem> = {}): Probl
 
 void t.test('formatProblem: file, line, column, severity, message', (t) => {
   t.equal(formatProblem(problem('f.yaml', 3, { column: 7 })), 'f.yaml:3:7: error: m')
+  t.equal(formatProblem(problem('\u001b[2J', 3)), '\\u001b[2J:3:1: error: m')
   t.end()
 })
 

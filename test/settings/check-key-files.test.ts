@@ -6,7 +6,7 @@ import { createAuthority } from '../support/certificates.ts'
 
 const authority = createAuthority()
 t.teardown(() => authority.remove())
-const one = authority.issue('one.localhost')
+const one = authority.issue('orders.localhost')
 const other = authority.issue('other.localhost')
 
 async function check(directory: string, settings: string) {
@@ -53,6 +53,13 @@ void t.test('checkKeyFiles: a key of another certificate is an error', async (t)
   const tls = { certificate: one.certificateFile, key: other.keyFile, ca: authority.caFile }
   const { messages } = await check(directory, settings(tls))
   t.same(messages, ['the private key does not belong to the certificate'])
+})
+
+void t.test('checkKeyFiles: a certificate for other hosts warns', async (t) => {
+  const directory = t.testdir({ 'shop.yaml': perimeter })
+  const tls = { certificate: other.certificateFile, key: other.keyFile, ca: authority.caFile }
+  const { messages } = await check(directory, settings(tls))
+  t.match(messages, [/not for `orders.localhost`/])
 })
 
 void t.test('checkKeyFiles: a key where a certificate belongs is an error', async (t) => {
