@@ -92,7 +92,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const { settings } = loaded.inForce
   state.inForce = loaded.inForce
   state.loadedAt = now()
-  let pems = loaded.pems
+  let { pems, running } = loaded
 
   const writer = createAccessLog({
     ...settings.audit,
@@ -189,7 +189,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   async function reloadOnce(triggers: readonly string[]): Promise<ReloadOutcome> {
     const since = now()
     await watch.mark()
-    const next = await loadInForce({ ...request, running: state.inForce?.settings })
+    const next = await loadInForce({ ...request, running })
     await watch.setPaths(next.watchPaths, since)
     return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
   }
@@ -216,6 +216,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     state.lastProblems = []
     state.needsRestart = needsRestart
     pems = next.pems
+    running = next.running
     tally.setResources(inForce.settings.resources.map(({ id }) => id.key))
     const { version } = inForce
     log.info({ triggers, version, changed, warnings }, 'reloaded')

@@ -18,7 +18,7 @@ export interface LoadRequest {
   readonly configFile: string
   /** Of this instance where settings name none. */
   readonly instance: string
-  /** What the process runs with; undefined at the start. */
+  /** What the last load gave as `running`; undefined at the start. */
   readonly running: Settings | undefined
   readonly ownListeners: () => readonly OwnListener[]
 }
@@ -28,6 +28,7 @@ export type Loaded =
   | {
       readonly kind: 'loaded'
       readonly inForce: InForce
+      readonly running: Settings
       readonly pems: ListenerPems
       readonly needsRestart: readonly string[]
       readonly warnings: readonly string[]
@@ -52,16 +53,16 @@ export async function loadInForce(request: LoadRequest): Promise<Loaded> {
     }
   }
   const { perimeters } = configuration
-  const { settings, needsRestart } =
-    request.running === undefined
-      ? { settings: configuration.settings, needsRestart: [] }
-      : mergeSettings(request.running, configuration.settings)
+  const { settings, running, needsRestart } = mergeSettings(
+    request.running ?? configuration.settings,
+    configuration.settings,
+  )
   const watchPaths = await pathsOf(settings, configuration.watchedFiles)
   try {
     const pems = await readSecureContexts(settings)
     const inForce = buildInForce({ settings, perimeters, ownListeners: request.ownListeners })
     const warnings = configuration.warnings.map(formatProblem)
-    return { kind: 'loaded', inForce, pems, needsRestart, warnings, watchPaths }
+    return { kind: 'loaded', inForce, running, pems, needsRestart, warnings, watchPaths }
   } catch (error) {
     return { kind: 'failed', problems: describe(error), watchPaths }
   }

@@ -14,11 +14,16 @@ import { type Prefix, prefixCovers } from '../wire/address.ts'
 export interface SettingsAfterReload {
   /** To be put in force: the new settings, with the old values where only a restart changes them. */
   readonly settings: Settings
+  /**
+   * To merge the next ones over: those put in force, and the last entries of listeners that are bound although settings
+   * no longer name them. One that comes back is then known again.
+   */
+  readonly running: Settings
   /** By name, in words for the log. */
   readonly needsRestart: readonly string[]
 }
 
-/** `running` is what the process started with, merged over all reloads since; `next` is what the files say now. */
+/** `running` is what the process started with, or what the last merge gave; `next` is what the files say now. */
 export function mergeSettings(running: Settings, next: Settings): SettingsAfterReload {
   const needsRestart: string[] = []
   const inbound = mergeListeners('inbound', {
@@ -57,7 +62,16 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
       keepAliveMs: running.timeouts.keepAliveMs,
     },
   }
-  return { settings, needsRestart }
+  const bound: Settings = {
+    ...settings,
+    inbound: [...inbound, ...withoutNamesOf(inbound, running.inbound)],
+    outbound: [...outbound, ...withoutNamesOf(outbound, running.outbound)],
+  }
+  return { settings, running: bound, needsRestart }
+}
+
+function withoutNamesOf<L extends Listener>(named: readonly L[], all: readonly L[]): readonly L[] {
+  return all.filter(({ name }) => !named.some((one) => one.name === name))
 }
 
 /** Besides the addresses of listeners: what the parts are made with and cannot change. */

@@ -25,8 +25,9 @@ void t.test('mergeSettings lets everything that decides count at once', (t) => {
     timeouts: { dnsMs: 1 },
     endLineAfterMs: 1,
   })
-  const { settings, needsRestart } = mergeSettings(before, after)
+  const { settings, running, needsRestart } = mergeSettings(before, after)
   t.strictSame(settings, after)
+  t.strictSame(running, after)
   t.strictSame(needsRestart, [])
   t.end()
 })
@@ -73,6 +74,22 @@ void t.test('mergeSettings leaves a removed listener out, so that it denies', (t
   const { settings, needsRestart } = change({ outbound: [{ name: 'egress' }] }, { outbound: [] })
   t.strictSame(settings.outbound, [])
   t.match(needsRestart, [/outbound listener `egress` was removed and denies/])
+  t.end()
+})
+
+void t.test('mergeSettings knows a listener again that was removed and comes back', (t) => {
+  const listener = { name: 'egress', listen: everywhere, clients: ['10.0.0.0/8'] }
+  const before = settingsFrom({ outbound: [listener] })
+  const removed = mergeSettings(before, settingsFrom({}))
+  t.strictSame(removed.settings.outbound, [])
+  const back = mergeSettings(removed.running, before)
+  t.strictSame(back.settings.outbound, before.outbound)
+  t.strictSame(back.needsRestart, [])
+  const elsewhere = mergeSettings(
+    removed.running,
+    settingsFrom({ outbound: [{ name: 'egress', listen: loopback }] }),
+  )
+  t.strictSame(elsewhere.settings.outbound[0]?.clients, [prefix('10.0.0.0/8')])
   t.end()
 })
 

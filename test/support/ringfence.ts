@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -176,7 +175,10 @@ export function spawnRingfence(
   t: Test,
   args: readonly string[],
 ): Omit<ChildInstance, keyof ConfigurationFiles | 'port'> {
-  const child = spawn(process.execPath, [mainFile, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: plainEnvironment(),
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -202,13 +204,19 @@ export function spawnRingfence(
       while (!pattern.test(stderr)) {
         if (hasExited || performance.now() > until)
           throw new Error(`the child never said ${String(pattern)}, but:\n${stderr}`)
-        await Promise.race([once(child.stderr, 'data'), exited, wait(100)])
+        await wait(5)
       }
     },
   }
 }
 
 const patienceMs = 20_000
+
+/** As a user has it: without what the test runner puts into the environment to look into child processes. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const names = ['PATH', 'HOME', 'TMPDIR']
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]))
+}
 
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
