@@ -83,7 +83,6 @@ export function prefixCovers(prefix: Prefix, address: IpAddress): boolean {
     if (prefix.bytes[index] !== address.bytes[index]) return false
   }
   const rest = prefix.length & 7
-  if (rest === 0) return true
   const difference = (prefix.bytes[whole] ?? 0) ^ (address.bytes[whole] ?? 0)
   return difference >> (8 - rest) === 0
 }

@@ -31,7 +31,6 @@ export function formatAuthority(authority: Authority, defaultPort?: number): str
  */
 export function parseAuthority(text: string, defaultPort?: number): Authority | undefined {
   const closing = text.startsWith('[') ? text.indexOf(']') : -1
-  if (text.startsWith('[') && closing === -1) return undefined
   const colon = text.indexOf(':', closing === -1 ? 0 : closing)
   const hostText = colon === -1 ? text : text.slice(0, colon)
   const host = parseHost(hostText)

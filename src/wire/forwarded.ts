@@ -45,7 +45,6 @@ function readNodeWithPort(text: string): Hop {
   const bracketed = text.startsWith('[')
   const colon = bracketed ? text.indexOf(':', text.indexOf(']')) : text.indexOf(':')
   const hostText = colon === -1 ? text : text.slice(0, colon)
-  if (bracketed && !hostText.endsWith(']')) return unparsable
   const address = parseAddress(bracketed ? hostText.slice(1, -1) : hostText)
   if (address === undefined || hostText.includes(':') !== bracketed) return unparsable
   if (colon === -1) return { kind: 'address', address, port: undefined }

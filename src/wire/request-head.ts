@@ -132,7 +132,6 @@ function judgeMessage({ httpVersion, rawHeaders, headerCount }: HeadInput): stri
 
 /** `Transfer_Encoding` is no framing to us, but it is to a back end that folds names. */
 function isFramingInDisguise(lowerName: string): boolean {
-  if (!lowerName.includes('_') && !lowerName.includes('.')) return false
   const folded = foldName(lowerName)
   return folded === 'content-length' || folded === 'transfer-encoding'
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { formatAuthority, parseAuthority, parseHost, parsePort } from '../../src/wire/authority.ts'
 import { parseHostname, parseNamePattern } from '../../src/wire/hostname.ts'
 
-const limits = { numRuns: 3000, interruptAfterTimeLimit: 3000 }
+const limits = { numRuns: 1000, interruptAfterTimeLimit: 2000 }
 
 /** Mostly almost right. */
 const almost = fc.oneof(

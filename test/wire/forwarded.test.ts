@@ -90,6 +90,11 @@ void t.test('Forwarded: the for parameters of RFC 7239', async (t) => {
     ['IPv6 without brackets', ['for="2001:db8::1"'], '?'],
     ['IPv6 without quotes breaks the line', ['for=192.0.2.1, for=[2001:db8::1]'], '?'],
     ['an element without for', ['proto=http'], '?'],
+    [
+      'a hop that says nothing is not the hop before it',
+      ['for=192.0.2.1, proto=http'],
+      '192.0.2.1 ?',
+    ],
     ['nothing', [''], '?'],
     ['an empty element', ['for=192.0.2.1,,for=192.0.2.2'], '?'],
     ['twice for', ['for=192.0.2.1;for=192.0.2.2'], '?'],
@@ -146,12 +151,10 @@ void t.test(
   'isForwardingHeader knows everything that claims to come from an earlier hop',
   async (t) => {
     for (const name of [
-      'forwarded',
-      'x-forwarded-for',
-      'x-forwarded',
-      'x-real-ip',
-      'true-client-ip',
-    ]) {
+      ['forwarded', 'x-forwarded-for', 'x-forwarded', 'x-forwarded-client-cert', 'x-real-ip'],
+      ['x-client-ip', 'x-cluster-client-ip', 'true-client-ip', 'x-original-forwarded-for'],
+      ['x-original-host'],
+    ].flat()) {
       t.equal(isForwardingHeader(name), true, name)
     }
     for (const name of ['via', 'x-forward', 'host', 'forwarded-by-nobody']) {
@@ -160,7 +163,7 @@ void t.test(
   },
 )
 
-const limits = { numRuns: 2000, interruptAfterTimeLimit: 3000 }
+const limits = { numRuns: 1000, interruptAfterTimeLimit: 2000 }
 
 void t.test('what is written is read as the same address', async (t) => {
   fc.assert(

@@ -95,6 +95,13 @@ void t.test('withoutHopByHop drops what is for this hop and what Connection name
   for (const { note, raw, kept } of cases) t.same(withoutHopByHop(raw), kept, note)
 })
 
+void t.test('a list that is cut short makes no header of its last name', async (t) => {
+  t.same(
+    withoutHeaders(['A', '1', 'B'], () => false),
+    ['A', '1'],
+  )
+})
+
 void t.test(
   'withoutHeaders asks with the lower-case name and keeps spelling and order',
   async (t) => {

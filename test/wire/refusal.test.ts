@@ -137,6 +137,14 @@ void t.test('a page holds the same facts, escaped, and can run nothing', async (
     hint: { destination: '<b>:443', profile: '"web"', rule: '- { a: <i> }' },
   })
   const page = body.toString()
+  t.match(
+    page,
+    /^<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>403 Forbidden</,
+  )
+  t.match(
+    page,
+    /<h1>403 Forbidden<\/h1>\n<p>&#60;script&#62;.*\.<\/p>\n<dl>.*<\/dl>\n<p>Give the cor/,
+  )
   t.notMatch(page, /<script|<b>|<i>|"web"|& /)
   for (const fact of ['403 Forbidden', 'NetworkSecurityPerimeterDenied', 'no-matching-rule']) {
     t.ok(page.includes(fact), fact)
@@ -147,6 +155,7 @@ void t.test('a page holds the same facts, escaped, and can run nothing', async (
   t.equal(found['content-type'], 'text/html; charset=utf-8')
   t.match(found['content-security-policy'], /^default-src 'none'/)
   t.equal(found['x-content-type-options'], 'nosniff')
+  t.equal(found['referrer-policy'], 'no-referrer')
   t.equal(found['content-length'], String(body.length))
 })
 
@@ -162,6 +171,21 @@ void t.test(
     t.match(JSON.parse(body), { error: { code: 'BadRequest' } })
   },
 )
+
+void t.test('status lines', async (t) => {
+  for (const [reason, want] of [
+    ['no-matching-rule', '403 Forbidden'],
+    ['unknown-resource', '404 Not Found'],
+    ['name-mismatch', '421 Misdirected Request'],
+    ['internal-error', '500 Internal Server Error'],
+    ['dns-failed', '502 Bad Gateway'],
+    ['limit', '503 Service Unavailable'],
+    ['dns-timeout', '504 Gateway Timeout'],
+  ] as const) {
+    const raw = renderRawRefusal({ reason, correlationId, html: false }).toString()
+    t.equal(raw.slice(0, raw.indexOf('\r\n')), `HTTP/1.1 ${want}`)
+  }
+})
 
 void t.test('a correlation id that is not ours cannot split the response', async (t) => {
   const raw = renderRawRefusal({

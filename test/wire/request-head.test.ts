@@ -107,6 +107,13 @@ const framing: Case[] = [
     want: 'HTTP version is not 1.0 or 1.1',
   })),
   {
+    note: 'HTTP/2 preface',
+    method: 'PRI',
+    target: '*',
+    httpVersion: '2.0',
+    want: 'HTTP version is not 1.0 or 1.1',
+  },
+  {
     note: 'header lines beyond the limit',
     headerCount: 2,
     rawHeaders: host('orders.example', 'A', '1', 'B', '2'),
@@ -168,6 +175,12 @@ void t.test('readInboundHead', async (t) => {
       note: 'canonical Host with a port',
       rawHeaders: host('ORDERS.example.:8443'),
       want: 'orders.example:8443 /',
+    },
+    {
+      note: 'as many header lines as are allowed',
+      headerCount: 3,
+      rawHeaders: host('orders.example', 'A', '1', 'B', '2'),
+      want: 'orders.example:80 /',
     },
     { note: 'IPv6 Host', rawHeaders: host('[2001:DB8::1]'), want: '[2001:db8::1]:80 /' },
     {
