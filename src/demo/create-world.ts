@@ -65,8 +65,9 @@ export async function writePolicy(world: World, text: string): Promise<void> {
   await rename(draft, world.shopFile)
 }
 
+/** Somebody may write until the last moment: a check that was interrupted, a process that was killed. */
 export async function removeWorld(world: World): Promise<void> {
-  await rm(world.folder, { recursive: true, force: true })
+  await rm(world.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
 }
 
 async function choosePorts(): Promise<Ports> {

@@ -67,11 +67,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const report = createReport({ write, colours })
     const play = async (): Promise<number> => {
       world = await createWorld(children)
-      const failed = await runStories({ world, children, report })
+      const program = await startProgram(world, children)
+      const failed = await program.during(runStories({ world, report, isOver: interrupted.isOver }))
+      if (failed > 0) for (const line of program.lines) report.note(line.slice(0, shownWidth))
       if (options.keep) {
         await changeRules(world, startRules)
         for (const line of describeWorld(world)) report.note(line)
-        await interrupted.promise
+        await program.during(interrupted.promise)
       }
       return failed === 0 ? 0 : 1
     }
@@ -86,59 +88,78 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
 }
 
-async function runStories(parts: {
-  readonly world: World
-  readonly children: Children
-  readonly report: Report
-}): Promise<number> {
-  const { world, children, report } = parts
-  const recent: string[] = []
+interface Program {
+  /** The last lines of its operational log. */
+  readonly lines: readonly string[]
+  /** The work's result; throws if the program ends meanwhile. */
+  during<Result>(work: Promise<Result>): Promise<Result>
+}
+
+/** Starts `ringfence run` and waits until it is ready. */
+async function startProgram(world: World, children: Children): Promise<Program> {
+  const lines: string[] = []
   const ringfence = children.startRingfence({
     settingsFile: world.settingsFile,
     onLine: (line) => {
-      recent.push(line)
-      if (recent.length > shownLines) recent.shift()
+      lines.push(`ringfence: ${line}`)
+      if (lines.length > shownLines) lines.shift()
     },
   })
   const ended = once(ringfence, 'exit').then(() => {
-    throw new Error(['ringfence ended', ...recent].join('\n'))
+    throw new Error(['ringfence ended', ...lines].join('\n'))
   })
   // It also ends when all is done, and then nobody waits for this any more.
   ended.catch(() => undefined)
-  const { ready } = await Promise.race([readReadiness(world, (seen) => seen.ready), ended])
-  if (!ready) throw new Error(['ringfence did not become ready', ...recent].join('\n'))
+  const program: Program = { lines, during: (work) => Promise.race([work, ended]) }
+  const { ready } = await program.during(readReadiness(world, (seen) => seen.ready))
+  if (!ready) throw new Error(['ringfence did not become ready', ...lines].join('\n'))
+  return program
+}
+
+/** Returns how many checks failed. */
+async function runStories(parts: {
+  readonly world: World
+  readonly report: Report
+  readonly isOver: () => boolean
+}): Promise<number> {
+  const { world, report, isOver } = parts
   const log = await AccessLog.open(world.logFile)
   try {
     for (const story of stories) {
       report.story(story)
       for (const check of story.checks({ world, log })) {
-        report.check(check, await Promise.race([performCheck(check, log), ended]))
+        if (isOver()) return 0
+        report.check(check, await performCheck(check, log))
       }
     }
   } finally {
     await log.close()
   }
-  const failed = report.end()
-  if (failed > 0) for (const line of recent) report.note(`ringfence: ${line.slice(0, shownWidth)}`)
-  return failed
+  return report.end()
 }
 
 interface Interrupts {
   /** Resolves with the exit code once somebody asked to stop. */
   readonly promise: Promise<number>
+  readonly isOver: () => boolean
   dispose(): void
 }
 
 function watchInterrupts(): Interrupts {
   const { promise, resolve } = Promise.withResolvers<number>()
+  let over = false
   const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
   const listeners = Object.entries(signals).map(([signal, exitCode]) => {
-    const listener = (): void => resolve(exitCode)
+    const listener = (): void => {
+      over = true
+      resolve(exitCode)
+    }
     process.once(signal, listener)
     return { signal, listener }
   })
   return {
     promise,
+    isOver: () => over,
     dispose() {
       for (const { signal, listener } of listeners) process.off(signal, listener)
     },
