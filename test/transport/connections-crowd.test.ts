@@ -86,7 +86,7 @@ function openFiles(): number {
 
 function start(file: URL): ChildProcess {
   const script = `${raiseLimit}; exec "$0" "$@"`
-  return spawn('sh', ['-c', script, process.execPath, fileURLToPath(file)], {
+  return spawn('sh', ['-c', script, process.execPath, '--expose-gc', fileURLToPath(file)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { PATH: process.env['PATH'] },
   })

@@ -67,6 +67,8 @@ async function judge(deny: readonly number[]): Promise<void> {
   deniedRemainders = deny
   version++
   const before = open.size
+  // Tunnels that have been open for a while are old to the collector; these were opened a moment ago.
+  globalThis.gc?.()
   const probe = watchLoop()
   const started = performance.now()
   await open.judgeAgain(String(version))
