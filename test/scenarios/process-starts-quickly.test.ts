@@ -1,19 +1,27 @@
-import { readFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { startChild, writeConfiguration } from '../support/ringfence.ts'
 import { shopPerimeter, shopSettings } from '../support/shop.ts'
 
-/** On a quiet machine. Tests run beside others, so time in which others had the processor is left out. */
+/** On a quiet machine. */
 const readyWithinMs = 300
+/**
+ * What Node alone takes to start and end there. Tests run beside others: where Node alone takes longer, the machine is
+ * busy, and the bar rises with it. It never falls below `readyWithinMs`.
+ */
+const bareNodeMs = 50
 const startsPerRound = 5
-/** The best counts: what slows a round down on a busy machine is not only waiting. */
+/** The best counts. */
 const rounds = 3
 
-/** How long the main thread was ready to run and did not (Linux, proc(5) `schedstat`); elsewhere unknown, so 0. */
-async function waitedMs(pid: number | undefined): Promise<number> {
-  const text = await readFile(`/proc/${pid}/schedstat`, 'utf8').catch(() => '')
-  const nanoseconds = Number(text.split(' ')[1] ?? 0)
-  return nanoseconds / 1e6
+function startBareNode(): number {
+  const at = performance.now()
+  spawnSync(process.execPath, ['--eval', '0'], { env: {} })
+  return performance.now() - at
+}
+
+function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Infinity
 }
 
 void t.test('ringfence run is ready in under 300 ms', async (t) => {
@@ -21,23 +29,28 @@ void t.test('ringfence run is ready in under 300 ms', async (t) => {
     settings: shopSettings({ backendPort: 1 }),
     perimeters: { shop: shopPerimeter({}) },
   })
-  const medians: number[] = []
   const start = async (): Promise<number> => {
     const instance = await startChild(t, files)
-    const waited = await waitedMs(instance.child.pid)
     const said = /^ready in (\d+) ms/m.exec(instance.stderr())?.[1]
     instance.child.kill('SIGTERM')
     await instance.exited
-    return Number(said) - waited
+    return Number(said)
   }
   await start() // fills the compile cache
+  const measured: { readonly ready: number; readonly bare: number }[] = []
   for (let round = 0; round < rounds; round++) {
-    const times: number[] = []
-    for (let count = 0; count < startsPerRound; count++) times.push(await start())
-    times.sort((a, b) => a - b)
-    medians.push(times[Math.floor(startsPerRound / 2)] ?? Infinity)
-    if (Math.min(...medians) < readyWithinMs) break
+    const ready: number[] = []
+    const bare: number[] = []
+    for (let count = 0; count < startsPerRound; count++) {
+      bare.push(startBareNode())
+      ready.push(await start())
+    }
+    measured.push({ ready: median(ready), bare: median(bare) })
+    if (measured.some(isQuick)) break
   }
-  const best = Math.min(...medians)
-  t.ok(best < readyWithinMs, `medians: ${medians.map(Math.round).join(', ')} ms`)
+  t.ok(measured.some(isQuick), JSON.stringify(measured))
 })
+
+function isQuick({ ready, bare }: { readonly ready: number; readonly bare: number }): boolean {
+  return ready < readyWithinMs * Math.max(1, bare / bareNodeMs)
+}
