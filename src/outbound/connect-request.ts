@@ -1,12 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
-import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
+import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
 import { answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
+import { openExchangeTunnel } from './exchange-tunnel.ts'
+import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { describeRefusal } from './refusal-words.ts'
@@ -97,6 +99,10 @@ export class ConnectRequest implements UnderWay {
     }
     const asked = this.#exchange.asked(reading.authority)
     this.#asked = asked
+    if (inForce !== undefined) {
+      const names = inForce.settings.identity.headers
+      this.#exchange.removedHeaders = callerHeaderNames(this.#request.rawHeaders, names)
+    }
     const verdict = decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
@@ -122,10 +128,6 @@ export class ConnectRequest implements UnderWay {
   }
 
   #goOn(reached: Reached, asked: Asked): void {
-    if (this.#over) {
-      if (reached.kind === 'reached') reached.upstream.stream.destroy()
-      return
-    }
     switch (reached.kind) {
       case 'denied':
         this.#refuse(reached)
@@ -137,7 +139,8 @@ export class ConnectRequest implements UnderWay {
         this.#close('client-closed')
         return
       case 'reached':
-        this.#open(reached, asked)
+        if (this.#over) reached.upstream.stream.destroy()
+        else this.#open(reached, asked)
     }
   }
 
@@ -149,24 +152,17 @@ export class ConnectRequest implements UnderWay {
       this.#answer(this.#describe('policy-revoked'), 'policy-revoked')
       return
     }
-    const { tunnelIdleMs, tunnelLifetimeMs } = admitted.inForce.settings.timeouts
     this.#departure.stop()
-    this.#exchange.becomeTunnel(200)
-    this.#client.write(
-      `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${this.#exchange.correlationId}\r\n\r\n`,
-    )
-    this.#tunnel = openTunnel({
+    const { correlationId } = this.#exchange
+    this.#tunnel = openExchangeTunnel(this.#exchange, {
       client: this.#client,
       upstream: upstream.stream,
+      greeting: `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${correlationId}\r\n\r\n`,
+      status: 200,
       clientHead: this.#head,
       upstreamHead: Buffer.alloc(0),
-      idleMs: tunnelIdleMs,
-      lifetimeMs: tunnelLifetimeMs,
-      onClose: ({ bytesIn, bytesOut, closeReason }) => {
-        this.#exchange.bytesIn = bytesIn
-        this.#exchange.bytesOut = bytesOut
-        this.#finish(closeReason)
-      },
+      admitted,
+      onEnd: (closeReason) => this.#finish(closeReason),
     })
   }
 

@@ -41,7 +41,7 @@ export class Exchange {
   #kind: ExchangeKind
   #record: AccessRecord | undefined
   #entry: OpenEntry | undefined
-  #closed = false
+  #closedAs: CloseReason | undefined
 
   constructor(ports: OutboundPorts, origin: Origin) {
     this.#ports = ports
@@ -64,7 +64,10 @@ export class Exchange {
     return denied(reason, resource, inForce?.version ?? '').decision
   }
 
-  /** Writes the one record of the final effect. Later calls do nothing: what fails after it is an end line. */
+  /**
+   * Writes the one record of the final effect. Later calls do nothing: what fails after it is an end line. One that
+   * comes after the end, because the client left while its destination was sought, brings its end line with it.
+   */
   record(
     decision: Decision,
     more: { destination?: RecordDestination; detail?: string | undefined } = {},
@@ -83,6 +86,7 @@ export class Exchange {
       end: undefined,
     }
     this.#ports.accessLog.accept(this.#record)
+    if (this.#closedAs !== undefined) this.#writeEnd(this.#record, this.#closedAs)
   }
 
   get recorded(): boolean {
@@ -131,20 +135,19 @@ export class Exchange {
    * allowed and did not complete, else for what lasted.
    */
   close(closeReason: CloseReason, status?: number): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#closedAs !== undefined) return
+    this.#closedAs = closeReason
     if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
     this.#meterEnd(status)
-    const record = this.#record
-    if (record === undefined || record.decision.effect === 'deny') return
-    const { durationMs } = this
+    if (this.#record !== undefined) this.#writeEnd(this.#record, closeReason)
+  }
+
+  #writeEnd(record: AccessRecord, closeReason: CloseReason): void {
+    if (record.decision.effect === 'deny') return
+    const { bytesIn, bytesOut, durationMs } = this
     if (this.#kind !== 'tunnel' && closeReason === 'complete' && !this.#lasted(durationMs)) return
-    const { bytesIn, bytesOut } = this
-    this.#ports.accessLog.accept({
-      ...record,
-      time: this.#ports.now(),
-      end: { bytesIn, bytesOut, durationMs, closeReason },
-    })
+    const end = { bytesIn, bytesOut, durationMs, closeReason }
+    this.#ports.accessLog.accept({ ...record, time: this.#ports.now(), end })
   }
 
   get durationMs(): number {

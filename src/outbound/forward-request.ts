@@ -1,41 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../reasons.ts'
-import type { Authority } from '../wire/authority.ts'
+import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, statusOf } from '../wire/refusal.ts'
-import { readOutboundHead } from '../wire/request-head.ts'
 import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing, Sent } from './answering.ts'
 import { poolKey, type Pooled } from './connection-pool.ts'
+import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange, type Peer } from './exchange.ts'
+import { openExchangeTunnel } from './exchange-tunnel.ts'
+import { readForwardHead } from './forward-head.ts'
 import { sendOver } from './http-exchange.ts'
 import { IdleWatch } from './idle-watch.ts'
-import {
-  announcesBody,
-  countOwnHops,
-  httpPort,
-  maxOwnHops,
-  writeOutgoingHeaders,
-} from './outgoing-headers.ts'
+import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { bodyIdleMsOf, headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
-import { describeRefusal, prefersPage, sentenceForTarget } from './refusal-words.ts'
-import { refuse, type Refusing } from './refusing.ts'
+import { prefersPage, type Said, sayingFor } from './refusal-words.ts'
+import { refuse, type Refusing, wordFailure } from './refusing.ts'
 import { readBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
+import { maySendAgain } from './send-again.ts'
 import { openConnection } from './undici.ts'
+import { renderSwitch, type UpgradeArrival, webSocketFields } from './upgrade.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
 
 const protocol = 'HTTP:TCP'
-
-/** RFC 9110 9.2.2. */
-const idempotent: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-])
 
 /**
  * One request in absolute-form (RFC 9112 3.2.2), from its head to the last byte of its answer:
@@ -58,6 +47,10 @@ export class ForwardRequest implements UnderWay {
   #idle: IdleWatch | undefined
   #sent: Sent | undefined
   #pooled: Pooled | undefined
+  #upgrade: UpgradeArrival | undefined
+  #departure: Departure | undefined
+  #slotOf: string | undefined
+  #tunnel: Tunnel | undefined
   #retried = false
   #over = false
 
@@ -68,9 +61,10 @@ export class ForwardRequest implements UnderWay {
       response: ServerResponse
       peer: Peer
       expectsContinue: boolean
+      upgrade?: UpgradeArrival
     },
   ) {
-    const { request, response, peer, expectsContinue } = arrival
+    const { request, response, peer, expectsContinue, upgrade } = arrival
     this.#context = context
     this.#request = request
     this.#response = response
@@ -81,11 +75,15 @@ export class ForwardRequest implements UnderWay {
       peerPort: peer.port,
       operationName: request.method ?? '',
     })
+    if (upgrade !== undefined) {
+      this.#upgrade = upgrade
+      const sentEarly = upgrade.head.length > 0
+      const onGone = (): void => void upgrade.client.destroy()
+      this.#departure = watchDeparture(upgrade.client, { sentEarly, onGone })
+    }
     context.underWay.add(this)
     response.once('finish', () => this.#finish('complete', response.statusCode))
-    response.once('close', () => {
-      this.#finish(request.socket.errored === null ? 'client-closed' : 'client-reset')
-    })
+    response.once('close', () => this.#leave())
     request.on('error', ignore)
     response.on('error', ignore)
   }
@@ -102,6 +100,10 @@ export class ForwardRequest implements UnderWay {
 
   end(reason: CloseReason): void {
     if (this.#over) return
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.end(reason)
+      return
+    }
     this.#sent?.abort()
     if (this.#response.headersSent) {
       this.#cut(reason)
@@ -111,52 +113,44 @@ export class ForwardRequest implements UnderWay {
       this.#refuse({ decision: this.#exchange.deny(reason) })
       return
     }
-    const said = answerable.get(reason) ?? { reason: 'internal-error' }
-    this.#say(describeRefusal({ ...this.#addressee(), ...said }), reason)
+    this.#say(this.#word(sayingFor(reason)), reason)
   }
 
   async #serve(): Promise<void> {
     const { ports } = this.#context
+    const request = this.#request
     const inForce = ports.currentInForce()
-    const { rawHeaders, httpVersion } = this.#request
-    const method = this.#request.method ?? ''
-    const target = this.#request.url ?? ''
-    const reading = readOutboundHead({
-      method,
-      target,
-      httpVersion,
-      rawHeaders,
-      defaultPort: httpPort,
-      headerCount: headerCountOf(inForce?.settings),
-    })
+    const isUpgrade = this.#upgrade !== undefined
+    const headerCount = headerCountOf(inForce?.settings)
+    const reading = readForwardHead(request, { headerCount, isUpgrade })
+    if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
     if (reading.kind === 'bad-request') {
-      this.#refuseBad(reading.detail, sentenceForTarget(target))
+      const { detail, message } = reading
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), detail, message })
       return
     }
-    const asked = this.#exchange.asked(reading.authority)
-    this.#asked = asked
-    if (countOwnHops(rawHeaders) >= maxOwnHops) {
-      this.#refuseBad('the request passed here before', 'the request is going round in circles')
-      return
-    }
+    const { authority, path, hasBody } = reading
+    const names = inForce?.settings.identity.headers
+    const written = writeOutgoingHeaders(request.rawHeaders, { authority, names })
+    this.#exchange.removedHeaders = written.removed
+    const asked = this.#exchange.asked(authority)
     const verdict = decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
     }
-    const { settings } = verdict.inForce
-    const names = settings.identity.headers
-    const { headers, removed } = writeOutgoingHeaders(rawHeaders, {
-      authority: reading.authority,
-      names,
-    })
-    this.#exchange.removedHeaders = removed
-    const body = announcesBody(rawHeaders)
-      ? readBody(this.#request, (bytes) => this.#moved('in', bytes))
-      : undefined
-    this.#outgoing = { method, path: reading.path, headers, body }
-    this.#headerBytes = settings.limits.headerBytes
-    const pooled = this.#takePooled(verdict, asked)
+    const { limits } = verdict.inForce.settings
+    const resource = verdict.resource.id.key
+    if (isUpgrade && !this.#context.slots.take(resource, limits.tunnelsPerResource)) {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: 'tunnels of the resource' })
+      return
+    }
+    if (isUpgrade) this.#slotOf = resource
+    const headers = isUpgrade ? [...written.headers, ...webSocketFields] : written.headers
+    const body = hasBody ? readBody(request, (bytes) => this.#moved('in', bytes)) : undefined
+    this.#outgoing = { method: request.method ?? '', path, headers, body }
+    this.#headerBytes = limits.headerBytes
+    const pooled = isUpgrade ? undefined : this.#takePooled(verdict, asked)
     if (pooled === undefined) await this.#reach(verdict, asked)
     else this.#sendPooled(pooled, { admitted: verdict, asked })
   }
@@ -183,22 +177,25 @@ export class ForwardRequest implements UnderWay {
     const { signal } = this.#aborted
     const reached = await reach({ exchange, asked, admitted, ports, dialPeer, protocol, signal })
     if (reached.kind === 'reached') await this.#goOn(reached, asked)
-    else if (this.#over) return
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
     else if (reached.kind === 'denied') this.#refuse(reached)
     else if (reached.kind === 'failed') this.#answer(reached.reason)
-    else this.#finish('client-closed')
+    else this.#leave()
+  }
+
+  #leave(): void {
+    this.#finish(this.#request.socket.errored === null ? 'client-closed' : 'client-reset')
   }
 
   async #goOn(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): Promise<void> {
     const { admitted, address, upstream } = reached
-    if (upstream.kind === 'delivered') {
-      if (this.#over || !this.#register({ admitted, asked, address })) upstream.stream.destroy()
-      else this.#deliverOver(upstream.stream)
+    const { stream } = upstream
+    if (upstream.kind === 'delivered' || this.#upgrade !== undefined) {
+      if (this.#over || !this.#register({ admitted, asked, address })) stream.destroy()
+      else this.#sendOver(stream, admitted)
       return
     }
-    const { stream } = upstream
-    const connection = await openConnection(stream, { headerBytes: this.#headerBytes })
+    const connection = await openConnection(upstream.stream, { headerBytes: this.#headerBytes })
     if (this.#over || !this.#register({ admitted, asked, address })) {
       connection.destroy()
       return
@@ -223,10 +220,48 @@ export class ForwardRequest implements UnderWay {
     this.#sent = pooled.connection.send(outgoing, relay)
   }
 
-  #deliverOver(stream: Parameters<typeof sendOver>[0]): void {
+  #sendOver(stream: Duplex, admitted: Admitted): void {
     const { outgoing, relay } = this.#begin()
     const headerBytes = this.#headerBytes
-    this.#sent = sendOver(stream, outgoing, { headerBytes, answering: relay })
+    const upgrade = this.#upgrade
+    this.#sent = sendOver(stream, outgoing, {
+      headerBytes,
+      answering: relay,
+      ...(upgrade === undefined
+        ? {}
+        : {
+            upgraded: (answer, upstreamHead) => {
+              this.#switch(answer, { stream, upstreamHead, upgrade, admitted })
+            },
+          }),
+    })
+  }
+
+  /** The destination has switched: from here on it is a tunnel. */
+  #switch(
+    answer: IncomingMessage,
+    facts: { stream: Duplex; upstreamHead: Buffer; upgrade: UpgradeArrival; admitted: Admitted },
+  ): void {
+    const { stream, upstreamHead, upgrade, admitted } = facts
+    const head = renderSwitch(answer, this.#exchange.correlationId)
+    if (this.#over || head === undefined) {
+      stream.destroy()
+      this.#fail('backend-invalid')
+      return
+    }
+    this.#idle?.stop()
+    this.#departure?.stop()
+    this.#response.detachSocket(this.#request.socket)
+    this.#tunnel = openExchangeTunnel(this.#exchange, {
+      client: upgrade.client,
+      upstream: stream,
+      greeting: head,
+      status: 101,
+      clientHead: upgrade.head,
+      upstreamHead,
+      admitted,
+      onEnd: (closeReason) => this.#finish(closeReason),
+    })
   }
 
   #begin(): { outgoing: Outgoing; relay: ResponseRelay } {
@@ -266,12 +301,15 @@ export class ForwardRequest implements UnderWay {
     this.end(waitsForOrigin ? 'backend-timeout' : 'body-idle-timeout')
   }
 
-  /** The destination may have closed an idle connection as the request arrived (RFC 9112 9.3.1): once, on a fresh one. */
   #fail(reason: FailureReason): void {
     if (this.#over) return
-    const { method, body } = this.#outgoing ?? { method: '', body: undefined }
-    const canRetry = body === undefined && idempotent.has(method) && !this.#retried
-    if (canRetry && reason === 'backend-reset' && this.#pooled?.connection.isReused === true) {
+    const outgoing = this.#outgoing
+    const connection = this.#pooled?.connection
+    if (
+      outgoing !== undefined &&
+      !this.#retried &&
+      maySendAgain(outgoing, { reason, connection })
+    ) {
       this.#retried = true
       this.#pooled = undefined
       void this.#retry()
@@ -304,10 +342,6 @@ export class ForwardRequest implements UnderWay {
     else this.#context.pool.give(pooled)
   }
 
-  #refuseBad(detail: string, message: string | undefined): void {
-    this.#refuse({ decision: this.#exchange.deny('bad-request'), detail, message })
-  }
-
   #refuse(refusing: Omit<Refusing, 'asked' | 'protocol' | 'html'>): void {
     const html = prefersPage(this.#request.rawHeaders)
     const asked = this.#asked
@@ -315,15 +349,12 @@ export class ForwardRequest implements UnderWay {
   }
 
   #answer(reason: FailureReason): void {
-    this.#say(describeRefusal({ ...this.#addressee(), reason }), reason)
+    this.#say(this.#word({ reason }), reason)
   }
 
-  #addressee(): { correlationId: string; destination: Authority | undefined; html: boolean } {
-    return {
-      correlationId: this.#exchange.correlationId,
-      destination: this.#asked?.destination,
-      html: prefersPage(this.#request.rawHeaders),
-    }
+  #word(said: Said): Refusal {
+    const { rawHeaders } = this.#request
+    return wordFailure(this.#exchange, { ...said, asked: this.#asked, rawHeaders })
   }
 
   #say(refusal: Refusal, closeReason: CloseReason): void {
@@ -343,36 +374,23 @@ export class ForwardRequest implements UnderWay {
     if (this.#over) return
     this.#over = true
     this.#idle?.stop()
+    this.#departure?.stop()
     this.#aborted.abort()
+    if (this.#slotOf !== undefined) this.#context.slots.release(this.#slotOf)
     if (closeReason !== 'complete') {
       this.#sent?.abort()
       this.#pooled?.connection.destroy()
     }
     this.#outgoing?.body?.destroy()
-    this.#exchange.close(closeReason, status ?? this.#statusSent())
+    const sent = this.#response.headersSent ? this.#response.statusCode : undefined
+    this.#exchange.close(closeReason, status ?? sent)
     this.#context.underWay.delete(this)
-    if (closeReason === 'complete' && !this.#request.complete && this.#relay !== undefined) {
+    const isCutShort = !this.#request.complete && this.#upgrade === undefined
+    if (closeReason === 'complete' && isCutShort && this.#relay !== undefined) {
       lingerFor(this.#request)
     }
   }
-
-  #statusSent(): number | undefined {
-    return this.#response.headersSent ? this.#response.statusCode : undefined
-  }
 }
-
-type Said = Pick<Parameters<typeof describeRefusal>[0], 'reason' | 'status' | 'message'>
-
-/** What a client is told that has been told nothing yet. */
-const answerable: ReadonlyMap<CloseReason, Said> = new Map<CloseReason, Said>([
-  ['policy-revoked', { reason: 'policy-revoked' }],
-  ['backend-timeout', { reason: 'backend-timeout' }],
-  [
-    'body-idle-timeout',
-    { reason: 'bad-request', status: 408, message: 'the content of the request stopped coming' },
-  ],
-  ['drain-timeout', { reason: 'limit', message: 'this proxy is being shut down' }],
-])
 
 function ignore(): void {
   // Both end with 'close', which is watched.

@@ -15,6 +15,7 @@ import type { OutboundPorts } from './ports.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { refuse, type Refusing } from './refusing.ts'
 import { TunnelSlots } from './tunnel-slots.ts'
+import { isWebSocketUpgrade, respondOn } from './upgrade.ts'
 
 /** The forward proxy of one outbound listener. */
 export interface OutboundProxy {
@@ -75,15 +76,20 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     const connection = connections.get(client)
     client.on('error', ignore)
     if (connection === undefined || connection.isRefused) return
-    // The answers before it are still on their way: whatever we said now would be taken for one of them.
-    if (connection.unanswered > 0) {
-      const detail = 'CONNECT before the answer to an earlier request'
-      recordUnread(context, connection, { reason: 'bad-request', detail })
-      connection.socket.destroySoon()
-      return
-    }
+    if (isBehindAnother(context, connection)) return
     const { peer } = connection
     void new ConnectRequest(context, { request, client, head, peer }).serve()
+  })
+  server.on('upgrade', (request, client, head) => {
+    const connection = connections.get(client)
+    client.on('error', ignore)
+    if (connection === undefined || connection.isRefused) return
+    if (isBehindAnother(context, connection)) return
+    const { peer } = connection
+    const response = respondOn(request, client)
+    const upgrade = { client, head }
+    const expectsContinue = false
+    void new ForwardRequest(context, { request, response, peer, expectsContinue, upgrade }).serve()
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBroken(context, { connection: connections.get(socket), code: error.code })
@@ -161,7 +167,7 @@ function createHttpServer(ports: OutboundPorts): Server {
     requestTimeout: 0,
     // Ours to judge and to log.
     requireHostHeader: false,
-    shouldUpgradeCallback: () => false,
+    shouldUpgradeCallback: isWebSocketUpgrade,
   })
   // Counted by us: beyond its own number Node drops fields silently.
   server.maxHeadersCount = 0
@@ -190,6 +196,15 @@ function accept(
     })
   })
   if (isRefused) refuseUnread(context, connection, { reason: 'limit', detail: 'connections' })
+}
+
+/** The answers before it are still on their way: whatever we said now would be taken for one of them. */
+function isBehindAnother(context: ProxyContext, connection: ClientConnection): boolean {
+  if (connection.unanswered === 0) return false
+  const detail = 'CONNECT or Upgrade before the answer to an earlier request'
+  recordUnread(context, connection, { reason: 'bad-request', detail })
+  connection.socket.destroySoon()
+  return true
 }
 
 /** Bytes that are no request, or not in time. */

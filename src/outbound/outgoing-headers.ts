@@ -33,11 +33,11 @@ export interface OutgoingHeaders {
  */
 export function writeOutgoingHeaders(
   raw: RawHeaders,
-  options: { readonly authority: Authority; readonly names: IdentityHeaderNames },
+  options: { readonly authority: Authority; readonly names: IdentityHeaderNames | undefined },
 ): OutgoingHeaders {
   const hops = countOwnHops(raw)
   const ends = withoutHopByHop(raw)
-  const anonymous = withoutCallerHeaders(ends, options.names)
+  const anonymous = options.names === undefined ? ends : withoutCallerHeaders(ends, options.names)
   const kept = withoutHeaders(anonymous, isReplaced)
   const host = formatAuthority(options.authority, httpPort)
   const via = Array.from({ length: hops + 1 }, () => ownVia).join(', ')
@@ -45,6 +45,11 @@ export function writeOutgoingHeaders(
     headers: ['host', host, ...kept, 'via', via],
     removed: namesOnlyIn(ends, anonymous),
   }
+}
+
+/** Names of identity and forwarding fields, as spelled: nobody believes them, and the log says that they were there. */
+export function callerHeaderNames(raw: RawHeaders, names: IdentityHeaderNames): readonly string[] {
+  return namesOnlyIn(raw, withoutCallerHeaders(raw, names))
 }
 
 /** How often a request passed a forward proxy of ours already. */

@@ -1,20 +1,25 @@
 import type { Decision } from '../policy/decision.ts'
+import type { CloseReason } from '../reasons.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
 import { headerValues, type RawHeaders } from '../wire/headers.ts'
 import type { Refusal, RefusalHint, RefusalReason } from '../wire/refusal.ts'
 
 /** What our own workload is told about a refusal: enough to write the rule that lifts it. */
 
-/** A refusal of the forward proxy. `decision` only where a policy decided. */
-export function describeRefusal(facts: {
+export interface RefusalFacts {
   readonly reason: RefusalReason
   readonly correlationId: string
   readonly destination?: Authority | undefined
+  /** Only where a policy decided. */
   readonly decision?: Decision
   readonly html?: boolean
+  /** Instead of the reason's own sentence. */
   readonly message?: string | undefined
   readonly status?: number
-}): Refusal {
+}
+
+/** A refusal of the forward proxy. */
+export function describeRefusal(facts: RefusalFacts): Refusal {
   const { reason, correlationId, destination, decision, status } = facts
   const message = facts.message ?? messageFor(reason, destination)
   return {
@@ -81,3 +86,21 @@ export function sentenceForTarget(target: string): string | undefined {
   }
   return undefined
 }
+
+/** What a refusal says of itself. */
+export type Said = Pick<RefusalFacts, 'reason' | 'status' | 'message'>
+
+/** What a client is told about an end before it has been told anything else. */
+export function sayingFor(closeReason: CloseReason): Said {
+  return sayings.get(closeReason) ?? { reason: 'internal-error' }
+}
+
+const sayings: ReadonlyMap<CloseReason, Said> = new Map<CloseReason, Said>([
+  ['policy-revoked', { reason: 'policy-revoked' }],
+  ['backend-timeout', { reason: 'backend-timeout' }],
+  [
+    'body-idle-timeout',
+    { reason: 'bad-request', status: 408, message: 'the content of the request stopped coming' },
+  ],
+  ['drain-timeout', { reason: 'limit', message: 'this proxy is being shut down' }],
+])

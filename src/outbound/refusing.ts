@@ -1,8 +1,9 @@
 import type { Decision } from '../policy/decision.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 import type { Refusal } from '../wire/refusal.ts'
 import { describeDestination, type Exchange } from './exchange.ts'
-import { describeRefusal } from './refusal-words.ts'
+import { describeRefusal, prefersPage, type Said } from './refusal-words.ts'
 import type { Asked } from './verdict.ts'
 
 export interface Refusing {
@@ -37,5 +38,19 @@ export function refuse(exchange: Exchange, refusing: Refusing): Refusal {
     html,
     message,
     ...(status === undefined ? {} : { status }),
+  })
+}
+
+/** Words what kept an allowed request from being carried out; it has its record already. */
+export function wordFailure(
+  exchange: Exchange,
+  failure: Said & { readonly asked: Asked | undefined; readonly rawHeaders: RawHeaders },
+): Refusal {
+  const { asked, rawHeaders, ...said } = failure
+  return describeRefusal({
+    ...said,
+    correlationId: exchange.correlationId,
+    destination: asked?.destination,
+    html: prefersPage(rawHeaders),
   })
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
 import { MiB } from '../../src/units.ts'
@@ -382,6 +383,41 @@ void t.test('ForwardRequest stops working for a client that goes away', async (t
   await gone.promise
   t.match((await proxy.endLine()).end?.closeReason, /^client-(closed|reset)$/)
 })
+
+void t.test(
+  'ForwardRequest stops resolving and dialling for a client that goes away',
+  async (t) => {
+    for (const stage of ['resolve', 'dial'] as const) {
+      await t.test(stage, async (t) => {
+        const begun = Promise.withResolvers<void>()
+        const parts = enforced(
+          443,
+          stage === 'resolve' ? { egress: { ports: [443], hosts: {} } } : {},
+        )
+        const proxy = await startProxy(t, parts, {
+          resolve: async () => {
+            begun.resolve()
+            return new Promise(() => undefined)
+          },
+          dial:
+            () =>
+            async ({ signal }) => {
+              begun.resolve()
+              if (signal !== undefined) await once(signal, 'abort')
+              return { kind: 'failed', reason: 'connect-failed' }
+            },
+        })
+        const client = await proxy.connect()
+        client.send(ask('GET', 443))
+        await begun.promise
+        client.destroy()
+        t.match((await proxy.endLine()).end?.closeReason, /^client-(closed|reset)$/)
+        t.equal(proxy.records.length, 2)
+        t.equal(proxy.proxy.open, 0)
+      })
+    }
+  },
+)
 
 void t.test('ForwardRequest writes an end line for what lasted', async (t) => {
   const origin = await startOrigin((_, response) => void response.end('hello'))

@@ -173,7 +173,7 @@ void t.test(
     t.ok(proxy.dialled.length < 2)
     t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {
       decision: { reason: 'bad-request' },
-      detail: 'CONNECT before the answer to an earlier request',
+      detail: 'CONNECT or Upgrade before the answer to an earlier request',
     })
   },
 )

@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http'
+import type { Authority } from '../wire/authority.ts'
+import { readOutboundHead } from '../wire/request-head.ts'
+import { announcesBody, countOwnHops, httpPort, maxOwnHops } from './outgoing-headers.ts'
+import { sentenceForTarget } from './refusal-words.ts'
+
+/** What a request in absolute-form asks for, or why it cannot be asked. */
+export type ForwardHead =
+  | {
+      readonly kind: 'head'
+      readonly authority: Authority
+      readonly path: string
+      readonly hasBody: boolean
+    }
+  | {
+      readonly kind: 'bad-request'
+      /** Where one could be read. */
+      readonly authority?: Authority
+      readonly detail: string
+      /** For the client. */
+      readonly message?: string | undefined
+    }
+
+export function readForwardHead(
+  request: IncomingMessage,
+  options: { readonly headerCount: number; readonly isUpgrade: boolean },
+): ForwardHead {
+  const { method = '', url: target = '', httpVersion, rawHeaders } = request
+  const { headerCount } = options
+  const defaultPort = httpPort
+  const reading = readOutboundHead({
+    method,
+    target,
+    httpVersion,
+    rawHeaders,
+    defaultPort,
+    headerCount,
+  })
+  if (reading.kind === 'bad-request') {
+    return { ...reading, message: sentenceForTarget(target) }
+  }
+  const { authority, path } = reading
+  if (countOwnHops(rawHeaders) >= maxOwnHops) {
+    const message = 'the request is going round in circles'
+    return { kind: 'bad-request', authority, detail: 'the request passed here before', message }
+  }
+  const hasBody = announcesBody(rawHeaders)
+  if (hasBody && options.isUpgrade) {
+    return { kind: 'bad-request', authority, detail: 'an upgrade with content' }
+  }
+  return { kind: 'head', authority, path, hasBody }
+}

@@ -1,0 +1,29 @@
+import type { FailureReason } from '../reasons.ts'
+import type { Outgoing } from './answering.ts'
+import type { OriginConnection } from './undici.ts'
+
+/** RFC 9110 9.2.2. */
+const idempotent: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+])
+
+/**
+ * Whether a request that failed before any answer may be sent once more on a fresh connection: the destination may have
+ * closed an idle one as the request arrived (RFC 9112 9.3.1). Never with content: it has been read.
+ */
+export function maySendAgain(
+  { method, body }: Outgoing,
+  failure: { readonly reason: FailureReason; readonly connection: OriginConnection | undefined },
+): boolean {
+  return (
+    failure.reason === 'backend-reset' &&
+    failure.connection?.isReused === true &&
+    body === undefined &&
+    idempotent.has(method)
+  )
+}
