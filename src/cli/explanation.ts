@@ -37,10 +37,11 @@ const outcomes = {
 } as const satisfies Record<StageOutcome, string>
 
 const rowWidth = 3
-const reasonWidth = 24
+const reasonWidth = 23
+const effectWidth = 6
 
 function formatStage({ row, reason, effect, when, outcome, because }: ExplainedStage): string[] {
-  const head = `${row.padEnd(rowWidth)} ${reason.padEnd(reasonWidth)} ${outcomes[outcome]}`
+  const head = `${row.padEnd(rowWidth)} ${reason.padEnd(reasonWidth)} ${effect.padEnd(effectWidth)} ${outcomes[outcome]}`
   switch (outcome) {
     case 'not-asked':
       return [head.trimEnd()]
@@ -48,6 +49,6 @@ function formatStage({ row, reason, effect, when, outcome, because }: ExplainedS
     case 'failed':
       return [`${head}  ${because ?? ''}`]
     case 'decided':
-      return [`${head}  ${effect}: ${when}`, `${' '.repeat(head.length + 2)}${because ?? ''}`]
+      return [`${head}  ${when}`, `${' '.repeat(head.length + 2)}${because ?? ''}`]
   }
 }

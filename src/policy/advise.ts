@@ -1,4 +1,4 @@
-import type { Direction } from '../perimeter/perimeter.ts'
+import type { Direction, Perimeter } from '../perimeter/perimeter.ts'
 import type { Advice } from './explain.ts'
 import type { CompiledAssociation, ResourcePolicy } from './snapshot.ts'
 
@@ -34,4 +34,61 @@ export function adviseAssociation({ id }: ResourcePolicy): Advice {
       '    accessMode: Learning',
     ],
   }
+}
+
+/**
+ * For callers of another perimeter: an approved link that reaches the profile. Where one side links already, only the
+ * other's consent is missing.
+ */
+export function adviseLink(link: {
+  readonly owner: CompiledAssociation
+  /** Undefined: no document here declares it. */
+  readonly caller: Perimeter | undefined
+}): Advice {
+  const { profile } = link.owner
+  const owner = link.owner.perimeter.perimeter
+  const callerName = link.caller?.name ?? 'caller'
+  const callerId = link.caller?.id.text ?? 'RESOURCE_ID'
+  const linksTo = (from: Perimeter, to: Perimeter): boolean =>
+    from.links.some(({ remotePerimeter }) => remotePerimeter.key === to.id.key)
+
+  if (link.caller !== undefined && linksTo(link.caller, owner)) {
+    return {
+      text: `\`${callerName}\` links to \`${owner.name}\` already: consent in the perimeter \`${owner.name}\``,
+      yaml: formatReference({ name: callerName, id: callerId, profiles: [profile.name] }),
+    }
+  }
+  const consent = formatReference({ name: owner.name, id: owner.id.text, profiles: [] })
+  if (link.caller !== undefined && linksTo(owner, link.caller)) {
+    return {
+      text: `\`${owner.name}\` links to \`${callerName}\` already: it must name the profile \`${profile.name}\`, and \`${callerName}\` must consent`,
+      yaml: consent,
+    }
+  }
+  return {
+    text: `to let members of \`${callerName}\` reach the profile \`${profile.name}\`, link the two: one side links, the other consents`,
+    yaml: [
+      `# in the perimeter ${owner.name}`,
+      'links:',
+      `  - name: to-${callerName}`,
+      `    autoApprovedRemotePerimeterResourceId: ${callerId}`,
+      `    localInboundProfiles: [${profile.name}]`,
+      `# in the perimeter ${callerName}`,
+      ...consent,
+    ],
+  }
+}
+
+function formatReference(reference: {
+  readonly name: string
+  readonly id: string
+  readonly profiles: readonly string[]
+}): readonly string[] {
+  return [
+    'linkReferences:',
+    `  - name: from-${reference.name}`,
+    `    remotePerimeterResourceId: ${reference.id}`,
+    `    localInboundProfiles: [${reference.profiles.join(', ')}]`,
+    '    status: Approved',
+  ]
 }

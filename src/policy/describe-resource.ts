@@ -31,7 +31,10 @@ export function describeRules(association: CompiledAssociation, direction: Direc
 
 /** The perimeters of the snapshot by name; GUIDs that no document here declares as they are. */
 export function namePerimeters(guids: Iterable<Guid>, snapshot: PolicySnapshot): string {
-  return list([...guids].map((guid) => snapshot.perimetersByGuid.get(guid)?.perimeter.name ?? guid))
+  const names = [...guids].map(
+    (guid) => snapshot.perimetersByGuid.get(guid)?.perimeter.name ?? guid,
+  )
+  return names.length === 0 ? 'no perimeter' : list(names)
 }
 
 /** Names in backticks, or `none`. */

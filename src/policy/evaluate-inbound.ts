@@ -57,7 +57,9 @@ export const inboundStages: readonly InboundStage[] = [
     reason: 'resource-rules',
     when: 'no perimeter associates the resource, and its own firewall lets the source in',
     match: ({ resource, source }) =>
-      resource.association === undefined && matchFirewall(resource, source),
+      resource.association === undefined &&
+      resource.publicNetworkAccess === 'Enabled' &&
+      matchFirewall(resource, source),
     effect: 'allow',
     enforcedEffect: 'allow',
     category: 'NspPublicInboundResourceRulesAllowed',

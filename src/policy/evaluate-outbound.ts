@@ -1,7 +1,7 @@
 import type { Guid } from '../perimeter/guid.ts'
 import type { Decision } from './decision.ts'
 import type { OutboundRequest } from './request.ts'
-import type { CompiledAssociation, PolicySnapshot } from './snapshot.ts'
+import type { CompiledAssociation, PolicySnapshot, ResourcePolicy } from './snapshot.ts'
 import { decideByStages, type Stage, type StageMatch, type StageTable } from './stage.ts'
 
 /** Lines of the outbound table. */
@@ -36,7 +36,7 @@ export const outboundStages: readonly OutboundStage[] = [
     row: '1b',
     reason: 'not-associated',
     when: 'no perimeter associates the resource, and its publicNetworkAccess is not SecuredByPerimeter',
-    match: ({ resource }) => resource.association === undefined,
+    match: ({ resource }) => resource.association === undefined && isUnsecured(resource),
     effect: 'allow',
     enforcedEffect: 'allow',
     category: 'NspPublicOutboundResourceRulesAllowed',
@@ -84,9 +84,7 @@ export const outboundStages: readonly OutboundStage[] = [
     row: '5a',
     reason: 'audit-mode',
     when: 'the access mode is Audit, and publicNetworkAccess is not SecuredByPerimeter',
-    match: ({ resource }) =>
-      resource.association?.accessMode === 'Audit' &&
-      resource.publicNetworkAccess !== 'SecuredByPerimeter',
+    match: ({ resource }) => resource.association?.accessMode === 'Audit' && isUnsecured(resource),
     effect: 'allow',
     enforcedEffect: 'deny',
     category: 'NspPublicOutboundResourceRulesAllowed',
@@ -118,7 +116,8 @@ export const outboundStages: readonly OutboundStage[] = [
     row: '5c',
     reason: 'learning-mode',
     when: 'the access mode is Learning',
-    match: ({ resource }) => resource.association?.accessMode === 'Learning',
+    match: ({ resource }) =>
+      resource.association?.accessMode === 'Learning' && isUnsecured(resource),
     effect: 'allow',
     enforcedEffect: 'deny',
     category: 'NspPublicOutboundResourceRulesAllowed',
@@ -159,6 +158,11 @@ function matchRules({ resource, destination }: OutboundRequest): StageMatch {
   const { profile } = resource.association
   const rule = profile.names.match(destination.host.name)
   return rule === -1 ? false : (profile.ruleNames[rule] ?? false)
+}
+
+/** Not `SecuredByPerimeter`, said by what it is: what is neither must not pass for unsecured. */
+function isUnsecured({ publicNetworkAccess }: ResourcePolicy): boolean {
+  return publicNetworkAccess === 'Enabled' || publicNetworkAccess === 'Disabled'
 }
 
 function isClosed({ resource }: OutboundRequest): boolean {

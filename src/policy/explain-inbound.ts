@@ -1,4 +1,4 @@
-import { adviseAssociation, adviseRule, describePlace } from './advise.ts'
+import { adviseAssociation, adviseLink, adviseRule, describePlace } from './advise.ts'
 import {
   describeAssociation,
   describeModes,
@@ -55,7 +55,7 @@ const facts: StageFacts<InboundRow, InboundRequest> = {
   5: ({ resource, source }) =>
     resource.association === undefined
       ? describeAssociation(resource)
-      : `${describeRules(resource.association, 'Inbound')}; the caller is ${describeSource(source)}`,
+      : `${describeRules(resource.association, 'Inbound')}, the caller is ${describeSource(source)}`,
   '6a': describeModesOnly,
   '6b': describeModesOnly,
   '6c': describeModesOnly,
@@ -107,16 +107,7 @@ function advise({ resource, source }: InboundRequest, snapshot: PolicySnapshot):
   }
   for (const guid of source.perimeters) {
     const caller = snapshot.perimetersByGuid.get(guid)?.perimeter
-    const local = association.perimeter.perimeter.name
-    advice.push({
-      text: `to let the members of the caller's perimeter in, link it: add to the perimeter \`${local}\`; the other must consent with an approved linkReference`,
-      yaml: [
-        'links:',
-        `  - name: to-${caller?.name ?? 'caller'}`,
-        `    autoApprovedRemotePerimeterResourceId: ${caller?.id.text ?? 'RESOURCE_ID'}`,
-        `    localInboundProfiles: [${association.profile.name}]`,
-      ],
-    })
+    advice.push(adviseLink({ owner: association, caller }))
   }
   return advice
 }

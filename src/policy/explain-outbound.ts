@@ -1,5 +1,5 @@
 import { formatHost } from '../wire/authority.ts'
-import { adviseAssociation, adviseRule, describePlace } from './advise.ts'
+import { adviseAssociation, adviseLink, adviseRule, describePlace } from './advise.ts'
 import {
   describeAssociation,
   describeModes,
@@ -94,15 +94,8 @@ function advise(request: OutboundRequest, snapshot: PolicySnapshot): readonly Ad
   const advice: Advice[] = []
   const owner = findOwner(request, snapshot)
   if (owner?.association !== undefined) {
-    const remote = owner.association.perimeter.perimeter
-    advice.push({
-      text: `to reach members of \`${remote.name}\`, link it: add to the perimeter \`${association.perimeter.perimeter.name}\`; \`${remote.name}\` must consent with an approved linkReference that names its profile \`${owner.association.profile.name}\``,
-      yaml: [
-        'links:',
-        `  - name: to-${remote.name}`,
-        `    autoApprovedRemotePerimeterResourceId: ${remote.id.text}`,
-      ],
-    })
+    const caller = association.perimeter.perimeter
+    advice.push(adviseLink({ owner: owner.association, caller }))
   }
   if (association.profile.names.match(name) === -1) {
     advice.push(

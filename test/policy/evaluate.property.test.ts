@@ -99,7 +99,7 @@ void t.test('adding a rule never denies what was allowed', (t) => {
         return before?.effect !== 'allow' || after?.effect === 'allow'
       },
     ),
-    { seed, numRuns: 2000 },
+    { seed, numRuns: 1000 },
   )
   t.pass('holds')
   t.end()
@@ -115,11 +115,47 @@ void t.test('the order of rules never changes the effect', (t) => {
       const after = decideUnder(buildPolicyInput(turned), request)
       return before?.effect === after?.effect && before?.reason === after?.reason
     }),
-    { seed, numRuns: 2000 },
+    { seed, numRuns: 1000 },
   )
   t.pass('holds')
   t.end()
 })
+
+void t.test(
+  'outbound reaches by a link exactly what inbound would let in by it on the other side',
+  (t) => {
+    const seed = Date.now()
+    t.comment(`seed ${seed}`)
+    let linked = 0
+    const pair = fc.tuple(fc.constantFrom('r0', 'r1', 'r2'), fc.constantFrom('r0', 'r1', 'r2'))
+    fc.assert(
+      fc.property(policyArbitrary, pair, (given, [from, to]) => {
+        const snapshot = compilePolicy(buildPolicyInput(given))
+        const perimeter = snapshot.resources.get(serviceId(from).key)?.association?.perimeter.guid
+        if (perimeter === undefined) return true
+        const out = decide(snapshot, {
+          direction: 'Outbound',
+          resource: from,
+          host: `${to}.example`,
+          port: 443,
+        })
+        const caller = { ip: undefined, subscriptions: [], perimeters: [perimeter] }
+        const into = decide(snapshot, {
+          direction: 'Inbound',
+          resource: to,
+          network: 'public',
+          ...caller,
+        })
+        if (out?.reason === 'linked-perimeter') linked++
+        const both = ['linked-perimeter', 'same-perimeter'] as const
+        return both.every((reason) => (out?.reason === reason) === (into?.reason === reason))
+      }),
+      { seed, numRuns: 1500 },
+    )
+    t.ok(linked >= 20, `${linked} times by a link`)
+    t.end()
+  },
+)
 
 function isAssociated(given: GivenPolicy, resource: string): boolean {
   return (given.perimeters ?? []).some((perimeter) =>
