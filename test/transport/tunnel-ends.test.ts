@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { openTunnel, type TunnelEnd } from '../../src/transport/tunnel.ts'
 import { KiB, MiB, seconds } from '../../src/units.ts'
-import { join } from './join.ts'
+import { join, type Joined } from './join.ts'
 import { pairOfSockets, pairOfStreams, pairOverTls, readToEnd } from './sockets.ts'
 
 const other = { client: 'upstream', upstream: 'client' } as const
@@ -262,6 +263,43 @@ void t.test(
     t.match((await closed).closeReason, /^(complete|backend-reset)$/)
   },
 )
+
+const abortions: readonly ((joined: Joined<Socket>) => unknown)[] = [
+  ({ client }) => client.resetAndDestroy(),
+  ({ upstream }) => upstream.resetAndDestroy(),
+  ({ client }) => client.destroy(),
+  ({ upstream }) => upstream.destroy(),
+  ({ tunnel }) => tunnel.end('policy-revoked'),
+  ({ client, upstream }) => [client.end(), upstream.end()],
+]
+
+void t.test('openTunnel: leaves no socket and no timer behind', async (t) => {
+  const before = resources()
+  for (let round = 0; round < 10; round++) {
+    const all = await Promise.all(
+      abortions.map(async (abort) => {
+        const joined = await join(pairOfSockets, { clientHead: Buffer.alloc(MiB), idleMs: 200 })
+        joined.client.on('error', () => undefined).resume()
+        joined.upstream.on('error', () => undefined).resume()
+        abort(joined)
+        await joined.closed
+        joined.client.destroy()
+        joined.upstream.destroy()
+        return joined
+      }),
+    )
+    t.ok(all.every(({ timesClosed }) => timesClosed() === 1))
+  }
+  for (const until = performance.now() + seconds(5); resources() > before;) {
+    if (performance.now() > until) break
+    await setTimeout(20)
+  }
+  t.ok(resources() <= before, `${resources()} now, ${before} before`)
+})
+
+function resources(): number {
+  return process.getActiveResourcesInfo().filter((kind) => /TCP|Timeout/.test(kind)).length
+}
 
 async function gone(stream: Duplex): Promise<void> {
   await new Promise((resolve) => stream.once('close', resolve))
