@@ -1,10 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { seconds } from '../../units.ts'
 import { decisionsIn, type Observation, type Story } from '../check.ts'
 import { send } from '../web-client.ts'
+import type { World } from '../world.ts'
 
 /** What is left afterwards: the access log, the metrics, and what the attacker has. */
 
 /** NSP's categories (NSP docs, diagnostic logs). */
 const categoryCount = 13
+
+const pollMs = 20
 
 export const evidence: Story = {
   title: 'What is left',
@@ -34,13 +39,18 @@ export const evidence: Story = {
       expect: 'as many as logged',
       categories: [],
       act: async () => {
-        const answer = await send({ url: `http://127.0.0.1:${world.ports.health}/metrics` })
-        const counted = sumOf(answer.body, 'ringfence_decisions_total')
+        const counted = await readMetric(world, 'ringfence_decisions_total')
         const logged = decisionsIn(log.lines).length
         return observe(
           counted === logged ? 'as many as logged' : `${counted} counted, ${logged} logged`,
         )
       },
+    },
+    {
+      tried: 'tunnels, streams and requests still open',
+      expect: '0',
+      categories: [],
+      act: async () => observe(String(await untilNoneOpen(world))),
     },
     {
       tried: "requests that reached the attacker's drop",
@@ -49,6 +59,21 @@ export const evidence: Story = {
       act: async () => observe(String(await world.services.drop.received())),
     },
   ],
+}
+
+/** Ends are seen a moment later than their clients see them; what lingers on purpose does so for five seconds. */
+async function untilNoneOpen(world: World): Promise<number> {
+  const deadline = performance.now() + seconds(6)
+  for (;;) {
+    const open = await readMetric(world, 'ringfence_judged_open')
+    if (open === 0 || performance.now() > deadline) return open
+    await delay(pollMs)
+  }
+}
+
+async function readMetric(world: World, name: string): Promise<number> {
+  const answer = await send({ url: `http://127.0.0.1:${world.ports.health}/metrics` })
+  return sumOf(answer.body, name)
 }
 
 /** Adds up all samples of a counter in Prometheus' text format. */
