@@ -128,8 +128,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
       refused = false
       onRoom()
     }
-    const more = batch !== undefined || full.length > 0 || due || replacement !== undefined
-    if (more || waiters.length > 0) step()
+    if (batch !== undefined || full.length > 0 || due) step()
     else state = 'idle'
   }
 
@@ -220,7 +219,6 @@ export function createLineSink(options: LineSinkOptions): LineSink {
         return
       }
       if (state === 'idle') swap()
-      else if (state === 'retrying') step()
       await sink.flush()
     },
     async close(deadlineMs: number): Promise<number> {

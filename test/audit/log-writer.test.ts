@@ -1,7 +1,10 @@
 import {
   appendFileSync,
   existsSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -179,6 +182,87 @@ void t.test(
     await log.close()
   },
 )
+
+/** What this process holds open below a folder. */
+function openBelow(folder: string): string[] {
+  return readdirSync('/proc/self/fd')
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`)
+      } catch {
+        return ''
+      }
+    })
+    .filter((path) => path.startsWith(realpathSync(folder)))
+}
+
+void t.test('rotation and close give descriptors back', async (t) => {
+  const dir = t.testdir()
+  const file = join(dir, 'access.log')
+  const log = createAccessLog(options(file))
+  for (const how of ['idle', 'writing'] as const) {
+    renameSync(file, join(dir, how))
+    if (how === 'writing') for (let index = 0; index < 200; index++) log.accept(record)
+    await log.reopen()
+    await until(() => openBelow(dir).length === 1)
+    t.same(openBelow(dir), [realpathSync(file)], how)
+  }
+  await log.close()
+  await until(() => openBelow(dir).length === 0)
+  t.pass('all are closed')
+})
+
+void t.test('a file with a torn last line takes over: it is ended first', async (t) => {
+  const dir = t.testdir()
+  const file = join(dir, 'access.log')
+  const log = createAccessLog(options(file))
+  renameSync(file, join(dir, 'old'))
+  writeFileSync(file, '{"torn')
+  await log.reopen()
+  log.accept(record)
+  await log.flush()
+  await log.flush()
+  t.same(sequences(readFileSync(file, 'utf8').replace('{"torn\n', '')), [1])
+  await log.close()
+})
+
+void t.test('what arrives during a write is written after it, by time and by size', async (t) => {
+  for (const [note, flushIntervalMs, count] of [
+    ['by time', 1, 3],
+    ['by size', 600_000, 2000],
+  ] as const) {
+    const gate = Promise.withResolvers<void>()
+    const file = join(t.testdir(), 'access.log')
+    let writes = 0
+    const log = createAccessLog(
+      options(file, {
+        flushIntervalMs,
+        bufferBytes: 4 * MiB,
+        write: (_fd, bytes, offset, length, _position, callback) => {
+          const writeLater = async () => {
+            writes++
+            await gate.promise
+            appendFileSync(file, bytes.subarray(offset, offset + length))
+            callback(null, length)
+          }
+          void writeLater()
+        },
+      }),
+    )
+    for (let index = 0; index < count; index++) log.accept(record)
+    await until(() => writes === 1)
+    for (let index = 0; index < count; index++) log.accept(record)
+    // The interval passes while the first write goes on.
+    await new Promise((resolve) => setTimeout(resolve, 10))
+    gate.resolve()
+    const batchRecords = 200
+    const wanted = count < batchRecords ? 2 * count : 2 * count - batchRecords
+    await until(() => readFileSync(file, 'utf8').split('\n').length > wanted)
+    t.ok(writes >= 2, note)
+    await log.close()
+    t.same(sequences(readFileSync(file, 'utf8')), oneTo(2 * count), note)
+  }
+})
 
 /** A target of which a test says how each write goes: bytes taken, or an error code. */
 function scripted(t: Test, steps: (number | string)[]) {
