@@ -24,6 +24,8 @@ export interface InboundWorld {
   readonly complaints: readonly string[]
   /** Resolves once there are records for which this holds, with the first of them. */
   record(holds: (record: AccessRecord) => boolean): Promise<AccessRecord>
+  /** Empties what was recorded. */
+  forget(): void
   /** Swaps what is in force as a reload does, and judges what is open again. */
   reload(parts: InForceParts): Promise<void>
 }
@@ -103,6 +105,11 @@ export async function startInbound(
         if (found !== undefined) return found
         await change()
       }
+    },
+    forget() {
+      records.length = 0
+      opened -= ended.length
+      ended.length = 0
     },
     async reload(next) {
       const version = inForce.swap({ inbound: given.inbound, ...next })

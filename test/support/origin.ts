@@ -38,6 +38,8 @@ export interface Origin extends Listening {
   /** Every request whose head has arrived, in order. */
   readonly seen: readonly SeenRequest[]
   readonly url: string
+  /** Empties what was seen. */
+  forget(): void
 }
 
 export interface OriginOptions {
@@ -76,7 +78,14 @@ export async function startOrigin(
   }
   const listening = await listen(server)
   const scheme = options.tls === undefined ? 'http' : 'https'
-  return { ...listening, seen, url: `${scheme}://${listening.authority}` }
+  return {
+    ...listening,
+    seen,
+    url: `${scheme}://${listening.authority}`,
+    forget() {
+      seen.length = 0
+    },
+  }
 }
 
 export interface RawOrigin extends Listening {
