@@ -50,7 +50,7 @@ export async function loadConfiguration(
   const { settings, resources, findings, files } = await loadSettings(settingsFile, options)
   const watched = new Set([settingsFile, ...files])
   if (settings === undefined) {
-    return { kind: 'broken', problems: shownProblems([findings]), watchedFiles: [...watched] }
+    return { kind: 'broken', problems: sortProblems(findings.problems), watchedFiles: [...watched] }
   }
 
   const found = await findPerimeterFiles(settings, findings)
@@ -76,7 +76,7 @@ export async function loadConfiguration(
   }
 
   warnOfAutoApproved(settings, { loaded, findings })
-  const problems = shownProblems([findings, ...others])
+  const problems = sortProblems([findings, ...others].flatMap((one) => one.problems))
   if (problems.some(({ severity }) => severity === 'error')) {
     return { kind: 'broken', problems, watchedFiles: [...watched] }
   }
@@ -111,20 +111,6 @@ async function findPerimeterFiles(settings: Settings, findings: Findings): Promi
     }
   }
   return { files: [...files], directories: [...directories] }
-}
-
-/** A list of a hundred thousand prefixes may have as many mistakes; these are enough to begin with. */
-const maxShownProblems = 1000
-
-function shownProblems(findings: readonly Findings[]): readonly Problem[] {
-  const problems = sortProblems(findings.flatMap((one) => one.problems))
-  const next = problems[maxShownProblems]
-  if (next === undefined) return problems
-  // An error among the rest must not make the whole look good.
-  const hasErrors = problems.some(({ severity }) => severity === 'error')
-  const message = `${problems.length - maxShownProblems} more problems from here on are not shown`
-  const rest: Problem = { ...next, severity: hasErrors ? 'error' : 'warning', message }
-  return [...problems.slice(0, maxShownProblems), rest]
 }
 
 /** A link counts by auto-approval only where the perimeter that declares it is known here. */

@@ -75,5 +75,6 @@ function copyList(
 function partOf(value: unknown, part: string | number): unknown {
   if (Array.isArray(value)) return value[Number(part)]
   if (typeof value !== 'object' || value === null) return undefined
-  return Object.entries(value).find(([key]) => key === String(part))?.[1]
+  const own: unknown = Object.hasOwn(value, part) ? Reflect.get(value, part) : undefined
+  return own
 }

@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { describeMismatch } from './describe-mismatch.ts'
 import { fillDefaults, fillPlaceholder } from './fill-defaults.ts'
-import type { Findings } from './findings.ts'
+import { type Findings, maxProblems } from './findings.ts'
 import { toJsonSchema } from './json-schema.ts'
 import type { Path } from './problem.ts'
 import { createPathSet } from './path-set.ts'
@@ -61,6 +61,8 @@ export function validateShape<S extends Shape>(
     const mismatches = validate.errors ?? []
     // Only the first round is the user's doing: later ones follow from what was left out.
     if (round === 0) report(shape, mismatches, options)
+    // So much is wrong that what is left says nothing more.
+    if (mismatches.length > maxProblems) return undefined
     const spoilt = mismatches.filter(({ keyword }) => keyword !== 'required').map(spoiltPath)
     const missing = mismatches.filter(({ keyword }) => keyword === 'required').map(missingPath)
     if (round > maxRounds || spoilt.some((path) => path.length === 0)) return undefined

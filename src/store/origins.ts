@@ -76,5 +76,6 @@ function placeKey({ line, column }: { readonly line: number; readonly column: nu
 function childOf(part: unknown, step: string | number): unknown {
   if (Array.isArray(part)) return part[Number(step)]
   if (typeof part !== 'object' || part === null) return undefined
-  return Object.entries(part).find(([key]) => key === String(step))?.[1]
+  const own: unknown = Object.hasOwn(part, step) ? Reflect.get(part, step) : undefined
+  return own
 }

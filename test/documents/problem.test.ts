@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createFindings } from '../../src/documents/findings.ts'
+import { createFindings, maxProblems } from '../../src/documents/findings.ts'
 import { deepFreeze } from '../../src/documents/freeze.ts'
 import { formatProblem, type Problem, sortProblems } from '../../src/documents/problem.ts'
 
@@ -43,6 +43,22 @@ void t.test('createFindings: knows what was found where', (t) => {
   t.notOk(findings.foundWithin(['a']), 'a warning is no error')
   t.notOk(findings.foundWithin(['b', 1]))
   t.notOk(findings.foundWithin(['b', 0, 'c', 'd']))
+  t.end()
+})
+
+void t.test('createFindings: places only so many, and never forgets an error', (t) => {
+  let placed = 0
+  const findings = createFindings(() => ({ file: 'f', line: ++placed, column: 1 }))
+  for (let count = 0; count < maxProblems; count++) findings.warning(['a', count], 'one')
+  t.equal(findings.problems.length, maxProblems)
+  t.notOk(findings.hasErrors)
+  findings.warning(['b'], 'beyond')
+  t.match(findings.problems.at(-1), { severity: 'warning', message: /1 more/ })
+  findings.error(['c'], 'beyond')
+  t.ok(findings.hasErrors)
+  t.equal(findings.problems.length, maxProblems + 1)
+  t.match(findings.problems.at(-1), { severity: 'error', message: /2 more/, line: maxProblems })
+  t.equal(placed, maxProblems)
   t.end()
 })
 
