@@ -42,6 +42,7 @@ const headerBytes = 12
 export async function startDnsServer(respond: (question: Question) => Answer): Promise<DnsServer> {
   const socket: Socket = createSocket('udp4')
   const questions: string[] = []
+  let isOpen = true
   socket.on('message', (message, peer) => {
     const question = readQuestion(message)
     questions.push(`${question.type} ${question.name}`)
@@ -50,7 +51,7 @@ export async function startDnsServer(respond: (question: Question) => Answer): P
     const bytes =
       answer.raw === undefined ? format(message, question, answer) : rawAnswer(message, answer.raw)
     setTimeout(() => {
-      socket.send(bytes, peer.port, peer.address, () => undefined)
+      if (isOpen) socket.send(bytes, peer.port, peer.address, () => undefined)
     }, answer.delayMs ?? 0)
   })
   socket.on('error', () => undefined)
@@ -60,6 +61,7 @@ export async function startDnsServer(respond: (question: Question) => Answer): P
     address: `127.0.0.1:${socket.address().port}`,
     questions,
     close: async () => {
+      isOpen = false
       socket.close()
       await once(socket, 'close')
     },
