@@ -1,3 +1,5 @@
+import { createMetrics } from '../src/admin/metrics.ts'
+import { createTally } from '../src/admin/tally.ts'
 import { errorCatalogue } from '../src/errors.ts'
 import type { Key, ObjectShape, Shape } from '../src/documents/shape.ts'
 import { inboundStages } from '../src/policy/evaluate-inbound.ts'
@@ -17,6 +19,7 @@ export const tables: Readonly<Record<string, () => string>> = {
   inbound: () => stageTable(inboundStages),
   outbound: () => stageTable(outboundStages),
   reasons: reasonsTable,
+  metrics: metricsTable,
   closing: () => list(closeReasons),
   errors: () =>
     table(
@@ -26,6 +29,24 @@ export const tables: Readonly<Record<string, () => string>> = {
 }
 
 const marker = /(<!-- generated: ([a-z]+) -->\n)[\s\S]*?(<!-- end -->)/g
+
+/** What a process that has done nothing says of itself: names and meanings are all there. */
+const exposition = await createMetrics(createTally(), () => ({
+  instance: '',
+  policyVersion: undefined,
+  loadedAt: undefined,
+  startedAt: 0,
+  started: false,
+  draining: false,
+  reloads: 0,
+  reloadFailures: 0,
+  lastReloadFailed: false,
+  lastProblems: [],
+  needsRestart: [],
+  faults: 0,
+  open: 0,
+  accessLog: { accepted: 0, lost: 0 },
+}))()
 
 /** The text with every table made anew; a marker that names no table throws. */
 export function fillTables(text: string): string {
@@ -64,6 +85,14 @@ function reasonsTable(): string {
     [...decisionReasons, ...failureReasons]
       .filter((reason) => refusing.has(reason) || !inStages.has(reason))
       .map((reason) => [code(reason), String(statusOf(reason)), messageOf(reason)]),
+  )
+}
+
+function metricsTable(): string {
+  const helps = [...exposition.matchAll(/^# HELP (ringfence_\w+) (.*)$/gm)]
+  return table(
+    ['metric', 'meaning'],
+    helps.map(([, name = '', help = '']) => [code(name), help]),
   )
 }
 
