@@ -16,12 +16,14 @@ const ipv6Bytes = 16
  * when it gets here. The cost of a look-up depends on the length of an address, not on the number of prefixes.
  */
 export function compileAddressSet(entries: readonly AddressEntry[]): AddressSet {
-  const [ipv4, ipv6] = [ipv4Bytes, ipv6Bytes].map((width) => {
-    const ofWidth = entries.filter(({ prefix }) => prefix.bytes.length === width)
-    return new IntervalTrie(compileIntervals(ofWidth, width))
-  })
-  if (ipv4 === undefined || ipv6 === undefined) throw new TypeError('there are two families')
+  const ipv4 = compileFamily(entries, ipv4Bytes)
+  const ipv6 = compileFamily(entries, ipv6Bytes)
   return Object.freeze({
     match: ({ bytes }: IpAddress) => (bytes.length === ipv4Bytes ? ipv4 : ipv6).find(bytes),
   })
+}
+
+function compileFamily(entries: readonly AddressEntry[], width: number): IntervalTrie {
+  const ofFamily = entries.filter(({ prefix }) => prefix.bytes.length === width)
+  return new IntervalTrie(compileIntervals(ofFamily, width))
 }
