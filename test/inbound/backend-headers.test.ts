@@ -1,0 +1,87 @@
+import t from 'tap'
+import { backendHeaders, hasBody } from '../../src/inbound/backend-headers.ts'
+import { address } from '../support/settings-parts.ts'
+
+const identityHeaders = {
+  subscription: 'x-nsp-subscription-id',
+  perimeter: 'x-nsp-perimeter-id',
+  resource: 'x-nsp-resource-id',
+}
+
+function built(rawHeaders: readonly string[]): Record<string, unknown> {
+  return {
+    ...backendHeaders({
+      rawHeaders,
+      identityHeaders,
+      forwardedHeader: 'x-forwarded-for',
+      forwarded: { client: address('192.0.2.1'), proto: 'https', host: 'orders.test' },
+    }),
+  }
+}
+
+const ours = {
+  'x-forwarded-for': '192.0.2.1',
+  'x-forwarded-proto': 'https',
+  'x-forwarded-host': 'orders.test',
+}
+
+const cases: readonly {
+  readonly note: string
+  readonly given: readonly string[]
+  readonly want: Readonly<Record<string, unknown>>
+}[] = [
+  {
+    note: 'Host as it came',
+    given: ['HOST', 'Orders.Test:443'],
+    want: { HOST: 'Orders.Test:443' },
+  },
+  {
+    note: 'one key for each field',
+    given: ['A', '1', 'a', '2', 'A', '3'],
+    want: { A: ['1', '2', '3'] },
+  },
+  {
+    note: 'chunks stay chunks',
+    given: ['TE', 'x', 'Transfer-Encoding', 'chunked'],
+    want: { 'transfer-encoding': 'chunked' },
+  },
+  { note: 'a length stays', given: ['Content-Length', '3'], want: { 'Content-Length': '3' } },
+  {
+    note: 'no expectation',
+    given: ['Expect', '100-continue', 'ex_pect', 'x'],
+    want: { ex_pect: 'x' },
+  },
+  {
+    note: 'nothing of ours from outside',
+    given: ['X-Ringfence-A', '1', 'x_ringfence.b', '1'],
+    want: {},
+  },
+  {
+    note: 'no identity',
+    given: ['X-NSP_Subscription.Id', '1', 'x-nsp-perimeter-id', '1'],
+    want: {},
+  },
+  {
+    note: 'ours cannot be named away',
+    given: ['Connection', 'x-forwarded-for, host', 'Host', 'a'],
+    want: { Host: 'a' },
+  },
+  {
+    note: 'a field like any other',
+    given: ['__proto__', '1', 'constructor', '2'],
+    want: { ['__proto__']: '1', constructor: '2' },
+  },
+]
+
+void t.test('backendHeaders builds what the back end gets', async (t) => {
+  for (const { note, given, want } of cases) {
+    t.strictSame(built(given), { ...want, ...ours }, note)
+  }
+})
+
+void t.test('hasBody reads the framing alone', async (t) => {
+  t.equal(hasBody([]), false)
+  t.equal(hasBody(['Content-Length', '0']), false)
+  t.equal(hasBody(['Content-Length', '1']), true)
+  t.equal(hasBody(['Transfer-Encoding', 'chunked']), true)
+})
