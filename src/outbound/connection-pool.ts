@@ -1,3 +1,4 @@
+import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
 import type { OriginConnection } from './undici.ts'
@@ -66,38 +67,45 @@ export class ConnectionPool {
       connection.destroy()
       return
     }
-    connection.onGone = () => this.#remove(pooled)
+    connection.onGone = () => void this.#remove(pooled)
     this.#idle.set(key, [...idle, pooled])
     this.#size++
   }
 
-  /** Destroys every idle connection that another version than this one vetted. */
-  retireAllBut(version: string | undefined): void {
-    for (const idle of this.#idle.values()) {
-      for (const pooled of idle) {
-        if (pooled.version === version) continue
-        this.#remove(pooled)
-        pooled.connection.destroy()
-      }
-    }
+  /**
+   * Destroys every idle connection that another version than this one vetted; resolves when that is done. It takes its
+   * time so that the loop keeps serving: `take` never gives one out meanwhile, for the version is part of the key.
+   */
+  async retireAllBut(version: string | undefined): Promise<void> {
+    const retired = [...this.#idle.values()].flat().filter((pooled) => pooled.version !== version)
+    await runInSlices(() => {
+      const pooled = retired.pop()
+      if (pooled === undefined) return 'done'
+      this.#discard(pooled)
+      return 'dear'
+    })
   }
 
   /** Destroys what is idle and, from now on, what is given back. */
   close(): void {
     this.#closed = true
-    this.retireAllBut(undefined)
+    for (const pooled of [...this.#idle.values()].flat()) this.#discard(pooled)
   }
 
-  #remove(pooled: Pooled): void {
+  /** Destroys it unless somebody has taken it. */
+  #discard(pooled: Pooled): void {
+    if (this.#remove(pooled)) pooled.connection.destroy()
+  }
+
+  /** False: it was not idle. */
+  #remove(pooled: Pooled): boolean {
     const idle = this.#idle.get(pooled.key)
-    if (idle === undefined || !idle.includes(pooled)) return
+    if (idle === undefined || !idle.includes(pooled)) return false
     pooled.connection.onGone = undefined
     this.#size--
-    if (idle.length === 1) this.#idle.delete(pooled.key)
-    else
-      this.#idle.set(
-        pooled.key,
-        idle.filter((one) => one !== pooled),
-      )
+    const rest = idle.filter((one) => one !== pooled)
+    if (rest.length === 0) this.#idle.delete(pooled.key)
+    else this.#idle.set(pooled.key, rest)
+    return true
   }
 }

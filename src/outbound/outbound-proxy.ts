@@ -135,7 +135,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     },
 
     policyChanged() {
-      context.pool.retireAllBut(ports.currentInForce()?.version)
+      void context.pool.retireAllBut(ports.currentInForce()?.version)
     },
 
     async close() {
