@@ -1,10 +1,11 @@
 import { once } from 'node:events'
+import { stat } from 'node:fs/promises'
 import { connect } from 'node:net'
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { ask } from '../support/http-get.ts'
 import { connectRaw } from '../support/raw-client.ts'
-import { type ChildInstance, eventually, startChild } from '../support/ringfence.ts'
+import { type ChildInstance, eventually, spawnRingfence, startChild } from '../support/ringfence.ts'
 import { startOrigin, startRawOrigin } from '../support/origin.ts'
 import { type Shop, writeShop } from '../support/shop.ts'
 
@@ -129,6 +130,20 @@ void t.test('what does not finish in time is cut off and logged', async (t) => {
   const ends = (await lastRecords(shop)).map(({ properties }) => properties.closeReason)
   t.equal(ends.filter((reason) => reason === 'drain-timeout').length, 2)
   t.match(instance.stderr(), /cut off/)
+})
+
+void t.test('a signal while it starts is obeyed when it has started', async (t) => {
+  const { origin } = await startHeldOrigin(t)
+  const shop = await writeShop(t, { backendPort: origin.port })
+  const instance = spawnRingfence(t, ['run', '--config', shop.configFile])
+  // The access log is opened before anything listens, and after the handlers are there.
+  await eventually(
+    () => stat(shop.auditFile).catch(() => undefined),
+    (stats) => stats !== undefined,
+  )
+  instance.child.kill('SIGTERM')
+  t.equal(await instance.exited, 0)
+  t.match(instance.stderr(), /^ready in [^]*^SIGTERM: [^]*^stopped$/m)
 })
 
 void t.test('a second signal does not wait', async (t) => {

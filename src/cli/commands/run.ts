@@ -1,6 +1,6 @@
 import module from 'node:module'
 import { createOperationalLog } from '../../audit/operational-log.ts'
-import { startRingfence, type Running } from '../../compose.ts'
+import { startRingfence } from '../../compose.ts'
 import { createFaults, keepAlive } from '../../compose/faults.ts'
 import { exitCodes } from '../exit-code.ts'
 import type { Write } from '../output.ts'
@@ -25,8 +25,13 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
   const log = createOperationalLog({ level: logLevel() })
   const faults = createFaults(log)
   keepAlive(faults)
+  // Before the start: as the first process of a container, it would not even be told of a signal without a handler.
+  const told = firstStopSignal()
   const running = await startRingfence({ configFile: config, log, faults })
-  const stopped = untilSignal(running, err)
+  process.on('SIGHUP', () => {
+    void running.reopenAccessLog()
+    void running.reload('SIGHUP')
+  })
   const lines = describeStart({
     bound: running.bound,
     inForce: running.inForce(),
@@ -36,7 +41,9 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
   err(`${lines.join('\n')}\n`)
   // A process that is killed would not write it, and its successor would start slowly again.
   module.flushCompileCache()
-  await stopped
+  err(`${await told}: finishing what has begun, once more ends it at once\n`)
+  const finished = await running.stop()
+  err(finished ? 'stopped\n' : 'stopped, what did not finish in time was cut off\n')
   setTimeout(() => process.exit(exitCodes.good), exitGraceMs).unref()
   return exitCodes.good
 }
@@ -46,24 +53,16 @@ function logLevel(): (typeof logLevels)[number] {
   return logLevels.find((level) => level === process.env['RINGFENCE_LOG_LEVEL']) ?? 'info'
 }
 
-/** Resolves when the first SIGTERM or SIGINT has been obeyed. The second does not wait for anything. */
-function untilSignal(running: Running, err: Write): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let stopping = false
+/** Resolves with the first SIGTERM or SIGINT. The second does not wait for anything. */
+function firstStopSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>()
+  let told = false
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(exitCodes.problems)
-    stopping = true
-    err(`${signal}: finishing what has begun, once more ends it at once\n`)
-    void running.stop().then((finished) => {
-      err(finished ? 'stopped\n' : 'stopped, what did not finish in time was cut off\n')
-      resolve()
-    })
+    if (told) process.exit(exitCodes.problems)
+    told = true
+    resolve(signal)
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  process.on('SIGHUP', () => {
-    void running.reopenAccessLog()
-    void running.reload('SIGHUP')
-  })
   return promise
 }
