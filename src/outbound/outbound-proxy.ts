@@ -38,6 +38,12 @@ const closeGraceMs = 500
 /** How often connections are looked at that do not finish their head; never rarer than a quarter of what they have. */
 const headCheckMs = seconds(1)
 
+/**
+ * Requests that one connection may send ahead of their answers. Each is worked for at once, so without a bound one
+ * client could have any number of dials under way; clients as they are send one.
+ */
+const maxUnanswered = 64
+
 /** Before a policy is loaded. */
 const withoutSettings = { headerBytes: 16 * KiB, headerMs: seconds(10), keepAliveMs: seconds(60) }
 
@@ -102,6 +108,12 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   }): void {
     const connection = connections.get(arrival.request.socket)
     if (connection === undefined || connection.isRefused) return
+    if (connection.unanswered >= maxUnanswered) {
+      connection.isRefused = true
+      recordUnread(context, connection, { reason: 'limit', detail: 'requests without an answer' })
+      connection.socket.destroySoon()
+      return
+    }
     connection.unanswered++
     arrival.response.once('close', () => {
       connection.unanswered--

@@ -170,3 +170,17 @@ void t.test(
     t.equal(proxy.records.filter(({ end }) => end === undefined).length, 1)
   },
 )
+
+void t.test('a client that sends far ahead of its answers is cut off', async (t) => {
+  const origin = await startOrigin(() => undefined)
+  t.teardown(() => origin.close())
+  const proxy = await startProxy(t, enforced(origin.port))
+  const client = await proxy.connect()
+  client.send(get(origin.port).repeat(1000))
+  await client.rest()
+  t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {
+    decision: { reason: 'limit' },
+    detail: 'requests without an answer',
+  })
+  t.ok(proxy.dialled.length <= 64)
+})

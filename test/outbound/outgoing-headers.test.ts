@@ -107,3 +107,20 @@ void t.test('writeOutgoingHeaders counts how often a request passed here', async
   const other = await send(t, [`Via: ${via.replaceAll('ringfence', 'ringfence.example')}`])
   t.equal(other.status, 200)
 })
+
+void t.test('what a client claims is noted where it is refused, and on CONNECT', async (t) => {
+  const proxy = await startProxy(t, enforced(443))
+  const client = await proxy.connect()
+  const claims = 'x_nsp_perimeter_id: 1\r\nX-Forwarded-For: 10.0.0.1\r\n'
+  client.send(`GET http://other.example/ HTTP/1.1\r\nHost: other.example\r\n${claims}\r\n`)
+  t.equal((await client.response()).status, 403)
+  client.send(`CONNECT other.example:443 HTTP/1.1\r\nHost: other.example\r\n${claims}\r\n`)
+  t.equal((await client.response()).status, 403)
+  t.same(
+    proxy.records.map(({ removedHeaders }) => removedHeaders),
+    [
+      ['x_nsp_perimeter_id', 'X-Forwarded-For'],
+      ['x_nsp_perimeter_id', 'X-Forwarded-For'],
+    ],
+  )
+})
