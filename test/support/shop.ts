@@ -37,7 +37,7 @@ export interface ShopOptions {
   readonly settings?: object
 }
 
-export const outsideNames = ['api.outside.test', 'drop.outside.test'] as const
+const outsideNames = ['api.outside.test', 'drop.outside.test'] as const
 
 export async function writeShop(t: Test, options: ShopOptions): Promise<Shop> {
   const settings = { ...shopSettings(options), ...options.settings }
