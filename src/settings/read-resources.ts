@@ -29,7 +29,8 @@ export function readResources(
     const path: Path = ['resources', index]
     const id = declaredResourceId(value.id, options.scope)
     if (id.kind === 'invalid') {
-      findings.error([...path, 'id'], id.message)
+      // Where the scope is broken, that bare names have none is no news.
+      if (!findings.foundWithin(['scope'])) findings.error([...path, 'id'], id.message)
       return []
     }
     if (ids.has(id.value.key)) {

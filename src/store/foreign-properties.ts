@@ -25,8 +25,13 @@ export function readForeignProperties(
   const { kind, path, findings } = context
   const row = foreignKinds.find((known) => known.kind === kind)
   const ignored = new Set(['provisioningState', ...(row?.readOnly ?? [])])
+  const written = asRecord(value ?? {})
+  if (written === undefined) {
+    findings.error(path, '`properties` must be a mapping of keys to values')
+    return undefined
+  }
   const properties: Record<string, unknown> = { __proto__: null }
-  for (const [key, item] of Object.entries(asRecord(value) ?? {})) {
+  for (const [key, item] of Object.entries(written)) {
     if (item === null || ignored.has(key)) continue
     if (kind === 'accessRule' && unenforceable.includes(key)) {
       warnUnenforceable(item, { path: [...path, key], findings })

@@ -30,10 +30,15 @@ export function readTemplate(
 }
 
 function readResources(value: unknown, path: Path, context: Context): readonly ForeignBody[] {
-  if (value === undefined) return []
+  if (value === undefined || value === null) return []
+  const record = asRecord(value)
+  if (!Array.isArray(value) && record === undefined) {
+    context.findings.error(path, '`resources` must be a list of resources')
+    return []
+  }
   const items: readonly (readonly [string | number, unknown])[] = Array.isArray(value)
     ? value.map((item: unknown, index) => [index, item])
-    : Object.entries(asRecord(value) ?? {})
+    : Object.entries(record ?? {})
   return items.flatMap(([key, item]) => readResource(item, [...path, key], context))
 }
 
