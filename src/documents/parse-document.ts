@@ -17,8 +17,8 @@ export interface ParsedDocument {
 /** A list of a hundred thousand spoilt lines has a hundred thousand problems; nobody reads more than these. */
 const maxSyntaxProblems = 20
 
-/** The YAML parser needs more than 1 KiB for each part; JSON has no such bound. */
-const maxYamlParts = 300_000
+/** A hundred thousand prefixes fit. The YAML parser needs about 2 KiB for each part, and a sidecar has 512 MiB; JSON has no such bound. */
+const maxYamlParts = 150_000
 
 /**
  * Parses YAML 1.2 (core schema), of which JSON is a part. One document a file; no tags; aliases within bounds; a key
