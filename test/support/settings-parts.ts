@@ -117,7 +117,7 @@ export function resourceId(text: string, subscription = testSubscription): Resou
   return parsed(parseResourceId(full), full)
 }
 
-export function perimeterId(name: string): ResourceId {
+function perimeterId(name: string): ResourceId {
   const text = `/subscriptions/${testSubscription}/resourceGroups/shop/providers/Microsoft.Network/networkSecurityPerimeters/${name}`
   return parsed(parseResourceId(text), text)
 }
@@ -128,7 +128,7 @@ export function guidFor(name: string): Guid {
   return guid(`00000000-0000-4000-8000-${hex}`)
 }
 
-export function guid(text: string): Guid {
+function guid(text: string): Guid {
   return parsed(parseGuid(text), text)
 }
 
