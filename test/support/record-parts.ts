@@ -47,7 +47,7 @@ const { snapshot } = buildInForce({
 })
 
 /** A resource policy whose profile has version 7, whatever the compiler makes of it. */
-export function testResource(name: string): ResourcePolicy {
+function testResource(name: string): ResourcePolicy {
   const policy = snapshot.resources.get(resourceId(name).key)
   if (policy === undefined) throw new Error(`no resource ${name}`)
   const { association } = policy
