@@ -14,16 +14,14 @@ const idempotent: ReadonlySet<string> = new Set([
 
 /**
  * Whether a request that failed before any answer may be sent once more on a fresh connection: the destination may have
- * closed an idle one as the request arrived (RFC 9112 9.3.1). Never with content: it has been read.
+ * closed an idle one as the request arrived (RFC 9112 9.3.1). One of which nothing was written always may; else only
+ * what does no harm twice, and never with content, which has been read.
  */
 export function maySendAgain(
   { method, body }: Outgoing,
   failure: { readonly reason: FailureReason; readonly connection: OriginConnection | undefined },
 ): boolean {
-  return (
-    failure.reason === 'backend-reset' &&
-    failure.connection?.isReused === true &&
-    body === undefined &&
-    idempotent.has(method)
-  )
+  const { reason, connection } = failure
+  if (reason !== 'backend-reset' || connection?.isReused !== true) return false
+  return !connection.hasWritten || (body === undefined && idempotent.has(method))
 }

@@ -31,6 +31,7 @@ export class OriginConnection {
   readonly #client: Undici.Client
   /** Requests sent on it so far: the first one cannot have met a connection that idled too long. */
   #requests = 0
+  #exchange: UndiciExchange | undefined
   #gone = false
   #onGone: (() => void) | undefined
 
@@ -64,6 +65,11 @@ export class OriginConnection {
     return this.#requests > 1
   }
 
+  /** Whether a byte of the last request was written: if not, nobody has seen it. */
+  get hasWritten(): boolean {
+    return this.#exchange?.isStarted === true
+  }
+
   get isGone(): boolean {
     return this.#gone || this.#socket.destroyed || this.#socket.readableEnded
   }
@@ -77,6 +83,7 @@ export class OriginConnection {
   send(outgoing: Outgoing, answering: Answering): Sent {
     this.#requests++
     const exchange = new UndiciExchange(this.#socket, answering)
+    this.#exchange = exchange
     const { method, path, headers, body } = outgoing
     try {
       this.#client.dispatch({ method, path, headers: [...headers], body: body ?? null }, exchange)
@@ -146,6 +153,11 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
     error: Error,
   ): void {
     this.#fail(isInvalid(error) ? 'backend-invalid' : 'backend-reset')
+  }
+
+  /** undici calls `onRequestStart` right before it writes. */
+  get isStarted(): boolean {
+    return this.#controller !== undefined
   }
 
   resume(): void {
