@@ -3,6 +3,7 @@ import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
 import { listen } from '../transport/listener.ts'
+import { seconds } from '../units.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
@@ -44,6 +45,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   let hasSecureContext = false
   let hasStopped = false
   let hasClosed = false
+  let dropped = 0
 
   const context: InboundContext = {
     listenerName,
@@ -58,8 +60,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const listener = createHttpListener({
     settings,
     onConnection: countConnection,
-    onDropped: () =>
-      ports.log.warn({ listener: listenerName }, 'a connection was dropped: far too many'),
+    onDropped: countDropped,
     isUpgrade: (request, { current, isClosing }) =>
       current === undefined && !isClosing && isPlainUpgrade(request),
     onRequest: serve,
@@ -93,6 +94,16 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
         onEnd: () => endTurn(connection),
       }),
     )
+  }
+
+  /** Under a flood nobody needs a line for each. */
+  function countDropped(): void {
+    dropped++
+    if (dropped > 1) return
+    setTimeout(() => {
+      ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
+      dropped = 0
+    }, seconds(1)).unref()
   }
 
   function countConnection({ stream }: Connection): void {

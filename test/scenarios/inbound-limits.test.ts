@@ -1,4 +1,5 @@
 import t from 'tap'
+import { setTimeout as wait } from 'node:timers/promises'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -79,4 +80,21 @@ void t.test('limits follow a reload', async (t) => {
   client.send(`GET / HTTP/1.1\r\n${host}X-Long: ${'a'.repeat(2000)}\r\n\r\n`)
   t.equal((await client.response()).status, 431)
   client.destroy()
+})
+
+void t.test('far too many connections are dropped, and the log says how many', async (t) => {
+  const world = await startInbound(
+    t,
+    openShop('http://127.0.0.1:1', { limits: { connections: 0 } }),
+  )
+  const held = await Promise.all(Array.from({ length: 256 }, async () => connectRaw(world)))
+  for (let extra = 0; extra < 2; extra++) {
+    const client = await connectRaw(world)
+    t.equal((await client.rest()).text, '')
+  }
+  held[0]?.send(`GET / HTTP/1.1\r\n${host}\r\n`)
+  t.equal((await held[0]?.response())?.status, 503, 'those before them are answered')
+  while (world.complaints.length === 0) await wait(50)
+  t.equal(world.complaints.length, 1)
+  for (const client of held) client.destroy()
 })
