@@ -311,6 +311,7 @@ export class ForwardRequest implements UnderWay {
       maySendAgain(outgoing, { reason, connection })
     ) {
       this.#retried = true
+      connection?.destroy()
       this.#pooled = undefined
       void this.#retry()
       return
