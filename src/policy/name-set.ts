@@ -33,22 +33,36 @@ const startField = 2
 /** Length of the key; 0 for an empty slot. */
 const lengthField = 3
 
+/** How full the slots may get. The filter spares most probes for what is not there, so they may be rather full. */
+const maxLoad = 0.8
+const filterBitsPerSlot = 8
+const wordBits = 32
+const wordShift = 5
+
 /**
- * An open-addressing hash table in typed arrays, at most half full. A pattern's key is what must end a name for it to
+ * An open-addressing hash table in typed arrays. A pattern's key is what must end a name for it to
  * match: `.example.com` for a wildcard, dot included, and the whole of an exact name, which never starts with a dot.
  * Keys are hashed (FNV-1a) from their end, so one walk over a name meets the hashes of all its suffixes.
  */
 class SuffixTable implements NameSet {
   readonly #slots: Int32Array
   readonly #mask: number
+  /**
+   * One bit for each hash that occurs, about ten bits a key: most suffixes of a name are nobody's key, and this says so from
+   * a place small enough to stay in the cache.
+   */
+  readonly #filter: Uint32Array
+  readonly #filterMask: number
   /** The keys, one after another, in ASCII. */
   readonly #pool: Uint8Array
   #poolUsed = 0
 
   constructor(entries: readonly NameEntry[]) {
-    const slotCount = 2 ** Math.ceil(Math.log2(2 * entries.length + 1))
+    const slotCount = 2 ** Math.ceil(Math.log2(entries.length / maxLoad + 1))
     this.#slots = new Int32Array(slotCount * slotFields)
     this.#mask = slotCount - 1
+    this.#filter = new Uint32Array(Math.ceil((slotCount * filterBitsPerSlot) / wordBits))
+    this.#filterMask = slotCount * filterBitsPerSlot - 1
     this.#pool = new Uint8Array(entries.reduce((sum, { pattern }) => sum + pattern.length, 0))
     for (const { pattern, rule } of entries) {
       this.#insert(pattern.startsWith('*') ? pattern.slice(1) : pattern, rule)
@@ -58,14 +72,19 @@ class SuffixTable implements NameSet {
   match(name: Hostname): number {
     const slots = this.#slots
     const mask = this.#mask
+    const filter = this.#filter
+    const filterMask = this.#filterMask
     let best = noRule
     let hash = hashSeed
     for (let start = name.length - 1; start >= 0; start--) {
       const code = name.charCodeAt(start)
       hash = Math.imul(hash ^ code, hashPrime)
       if (code !== dot && start !== 0) continue
+      const mixed = mix(hash)
+      const word = filter[(mixed & filterMask) >>> wordShift] ?? 0
+      if ((word & (1 << (mixed & (wordBits - 1)))) === 0) continue
       const length = name.length - start
-      let slot = firstSlot(hash, mask)
+      let slot = mixed & mask
       for (;;) {
         const base = slot * slotFields
         const keyLength = slots[base + lengthField] ?? 0
@@ -87,7 +106,8 @@ class SuffixTable implements NameSet {
     for (let index = key.length - 1; index >= 0; index--) {
       hash = Math.imul(hash ^ key.charCodeAt(index), hashPrime)
     }
-    let base = firstSlot(hash, this.#mask) * slotFields
+    const mixed = mix(hash)
+    let base = (mixed & this.#mask) * slotFields
     while (slots[base + lengthField] !== 0) {
       const isSame = slots[base + hashField] === hash && slots[base + lengthField] === key.length
       if (isSame && this.#endsIn(key, base)) {
@@ -96,6 +116,8 @@ class SuffixTable implements NameSet {
       }
       base = (base + slotFields) & (slots.length - 1)
     }
+    const word = (mixed & this.#filterMask) >>> wordShift
+    this.#filter[word] = (this.#filter[word] ?? 0) | (1 << (mixed & (wordBits - 1)))
     slots[base + hashField] = hash
     slots[base + ruleField] = rule
     slots[base + startField] = this.#poolUsed
@@ -119,6 +141,6 @@ class SuffixTable implements NameSet {
 }
 
 /** Mixes the high bits in: the low ones of FNV-1a alone depend on too little of the key. */
-function firstSlot(hash: number, mask: number): number {
-  return (hash ^ (hash >>> 15)) & mask
+function mix(hash: number): number {
+  return hash ^ (hash >>> 15)
 }

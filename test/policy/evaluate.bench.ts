@@ -20,7 +20,7 @@ const growthNanoseconds = 300
 const measured = new Map<string, Map<number, number>>()
 for (const size of sizes) {
   const snapshot = compile(size)
-  for (const measurement of measureDecisions(snapshot, { size, rounds: 7, decisions: 200_000 })) {
+  for (const measurement of measureDecisions(snapshot, { size, rounds: 15, decisions: 200_000 })) {
     note(measurement, size)
   }
 }
