@@ -37,9 +37,13 @@ export function relayResponse(options: RelayOptions): void {
     options.onInvalid()
     return
   }
-  // The head goes out now: a client of a stream of events waits for it.
-  response.flushHeaders()
+  // With the first of the body in one write where that is here already, else alone: whoever reads events waits for it.
+  let hasBegun = false
+  setImmediate(() => {
+    if (!hasBegun && !response.destroyed) response.flushHeaders()
+  })
   backendResponse.on('data', (chunk: Buffer) => {
+    hasBegun = true
     options.onBody(chunk.length)
     if (!response.write(chunk)) backendResponse.pause()
   })
@@ -48,6 +52,7 @@ export function relayResponse(options: RelayOptions): void {
     backendResponse.resume()
   })
   backendResponse.once('end', () => {
+    hasBegun = true
     if (backendResponse.complete) response.end()
   })
   backendResponse.once('close', () => {
