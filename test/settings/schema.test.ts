@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Ajv } from 'ajv'
 import t from 'tap'
 import { generatedFiles } from '../../scripts/generate-schemas.ts'
+import { toJsonSchema } from '../../src/documents/json-schema.ts'
 import { createFindings } from '../../src/documents/findings.ts'
 import { validateShape } from '../../src/documents/validate-shape.ts'
 import { settingsShape } from '../../src/settings/schema.ts'
+import { perimeterShape } from '../../src/store/schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../../src/units.ts'
 
 for (const { path, text } of generatedFiles()) {
@@ -12,6 +15,15 @@ for (const { path, text } of generatedFiles()) {
     const written = await readFile(join(import.meta.dirname, '..', '..', path), 'utf8')
     t.equal(written, text)
   })
+}
+
+for (const [name, shape] of Object.entries({ settingsShape, perimeterShape })) {
+  void t.test(
+    `toJsonSchema: ${name} fits the meta-schema, which the product does not ask`,
+    async (t) => {
+      t.equal(new Ajv({ strict: true }).validateSchema(toJsonSchema(shape)), true)
+    },
+  )
 }
 
 void t.test('settingsShape: the smallest settings have every default', (t) => {
