@@ -51,12 +51,23 @@ function hintFor(destination: Authority, decision: Decision | undefined): Refusa
 function ruleFor({ host }: Authority, { reason, resource }: Decision): string | undefined {
   if (reason !== 'no-matching-rule' || resource?.association === undefined) return undefined
   if (host.kind !== 'name') return undefined
-  const name = host.name.replaceAll(/[^a-z0-9]+/g, '-').slice(0, maxRuleNameLength)
-  return `{ name: ${name}, direction: Outbound, fullyQualifiedDomainNames: [${host.name}] }`
+  const name = yamlWord(ruleNameFor(host.name))
+  return `{ name: ${name}, direction: Outbound, fullyQualifiedDomainNames: [${yamlWord(host.name)}] }`
 }
 
 /** Well below NSP's 80, so that the name stays one after somebody has added to it. */
 const maxRuleNameLength = 60
+
+/** NSP's pattern: letters and digits at both ends. */
+function ruleNameFor(host: string): string {
+  const words = host.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')
+  return words.slice(0, maxRuleNameLength).replace(/-$/, '') || 'destination'
+}
+
+/** Quoted where YAML could take it for something else than text: `null`, `on`, `1.e5`. */
+function yamlWord(text: string): string {
+  return /^[a-z][a-z0-9]*[-.]/.test(text) ? text : `'${text}'`
+}
 
 function messageFor(reason: RefusalReason, destination: Authority | undefined): string | undefined {
   if (reason === 'port-not-allowed') {
@@ -66,6 +77,12 @@ function messageFor(reason: RefusalReason, destination: Authority | undefined): 
     return destination?.host.kind === 'address'
       ? 'no access rule can name an address; ask for the destination by its name'
       : 'no outbound access rule of the profile names this destination'
+  }
+  if (reason === 'locked-down') {
+    return 'no perimeter associates the resource that asks, and it may not go out without one'
+  }
+  if (reason === 'unknown-caller') {
+    return 'this listener speaks for no resource to this client'
   }
   if (reason === 'address-not-public') {
     return 'the destination has no public address, and egress.privateAddresses grants it no other'
