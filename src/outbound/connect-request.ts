@@ -7,7 +7,7 @@ import { readConnectTarget } from '../wire/request-head.ts'
 import { answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
-import { openExchangeTunnel } from './exchange-tunnel.ts'
+import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
 import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
@@ -161,7 +161,7 @@ export class ConnectRequest implements UnderWay {
       status: 200,
       clientHead: this.#head,
       upstreamHead: Buffer.alloc(0),
-      admitted,
+      timeouts: tunnelTimeoutsOf(admitted),
       onEnd: (closeReason) => this.#finish(closeReason),
     })
   }

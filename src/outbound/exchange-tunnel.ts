@@ -4,6 +4,17 @@ import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
 import type { Exchange } from './exchange.ts'
 import type { Admitted } from './verdict.ts'
 
+export interface TunnelTimeouts {
+  readonly tunnelIdleMs: number
+  readonly tunnelLifetimeMs: number
+}
+
+/** Copied, so that a tunnel does not keep what was in force alive. */
+export function tunnelTimeoutsOf({ inForce }: Admitted): TunnelTimeouts {
+  const { tunnelIdleMs, tunnelLifetimeMs } = inForce.settings.timeouts
+  return { tunnelIdleMs, tunnelLifetimeMs }
+}
+
 export interface ExchangeTunnelOptions {
   readonly client: Duplex
   readonly upstream: Duplex
@@ -12,15 +23,15 @@ export interface ExchangeTunnelOptions {
   readonly status: number
   readonly clientHead: Buffer
   readonly upstreamHead: Buffer
-  readonly admitted: Admitted
+  readonly timeouts: TunnelTimeouts
   /** Called once, when both sides are gone and counted. */
   readonly onEnd: (closeReason: CloseReason) => void
 }
 
 /** Makes an exchange a tunnel: the greeting, then bytes both ways until one of the times is up. */
 export function openExchangeTunnel(exchange: Exchange, options: ExchangeTunnelOptions): Tunnel {
-  const { client, upstream, greeting, status, clientHead, upstreamHead, admitted } = options
-  const { tunnelIdleMs, tunnelLifetimeMs } = admitted.inForce.settings.timeouts
+  const { client, upstream, greeting, status, clientHead, upstreamHead, onEnd } = options
+  const { tunnelIdleMs, tunnelLifetimeMs } = options.timeouts
   exchange.becomeTunnel(status)
   client.write(greeting, 'latin1')
   return openTunnel({
@@ -33,7 +44,7 @@ export function openExchangeTunnel(exchange: Exchange, options: ExchangeTunnelOp
     onClose: ({ bytesIn, bytesOut, closeReason }) => {
       exchange.bytesIn = bytesIn
       exchange.bytesOut = bytesOut
-      options.onEnd(closeReason)
+      onEnd(closeReason)
     },
   })
 }

@@ -6,7 +6,15 @@ import type { OpenEntry } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { OutboundPorts } from './ports.ts'
-import { type Admitted, type Asked, denied, speakerFor, stillStands } from './verdict.ts'
+import {
+  type Admitted,
+  type Asked,
+  denied,
+  judgeAgain,
+  speakerFor,
+  type Standing,
+  standingOf,
+} from './verdict.ts'
 
 /** The other end of a client's connection, read when it was accepted: a socket that is gone has forgotten it. */
 export interface Peer {
@@ -101,18 +109,11 @@ export class Exchange {
     asked: Asked,
     more: { admitted: Admitted; address: IpAddress | undefined; revoke: () => void },
   ): boolean {
-    const { admitted, address, revoke } = more
+    const standing = standingOf(asked, more)
     const entry: OpenEntry = {
-      version: admitted.inForce.version,
-      judge: () => {
-        try {
-          return stillStands({ asked, admitted, address }, this.#ports.currentInForce())
-        } catch (error) {
-          this.#ports.log.error({ err: error }, 'an open exchange could not be judged')
-          return false
-        }
-      },
-      revoke,
+      version: more.admitted.inForce.version,
+      judge: () => this.#judge(standing),
+      revoke: more.revoke,
     }
     // A second attempt has another address.
     if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
@@ -120,6 +121,19 @@ export class Exchange {
     if (!this.#ports.openConnections.register(entry)) return false
     this.#entry = entry
     return true
+  }
+
+  #judge(standing: Standing): boolean {
+    try {
+      const decision = judgeAgain(standing, this.#ports.currentInForce())
+      if (decision === undefined) return false
+      // The end line shows what allowed it last, and nothing keeps the policy alive that allowed it first.
+      if (this.#record !== undefined) this.#record = { ...this.#record, decision }
+      return true
+    } catch (error) {
+      this.#ports.log.error({ err: error }, 'an open exchange could not be judged')
+      return false
+    }
   }
 
   /** From here on it is a tunnel to the meter. */

@@ -1,8 +1,19 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Authority } from '../wire/authority.ts'
 import { readOutboundHead } from '../wire/request-head.ts'
+import type { Peer } from './exchange.ts'
 import { announcesBody, countOwnHops, httpPort, maxOwnHops } from './outgoing-headers.ts'
 import { sentenceForTarget } from './refusal-words.ts'
+import type { UpgradeArrival } from './upgrade.ts'
+
+/** A request in absolute-form as the server hands it over. */
+export interface ForwardArrival {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly peer: Peer
+  readonly expectsContinue: boolean
+  readonly upgrade?: UpgradeArrival
+}
 
 /** What a request in absolute-form asks for, or why it cannot be asked. */
 export type ForwardHead =

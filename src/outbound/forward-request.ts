@@ -7,9 +7,9 @@ import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing, Sent } from './answering.ts'
 import { poolKey, type Pooled } from './connection-pool.ts'
 import { type Departure, watchDeparture } from './departure.ts'
-import { describeDestination, Exchange, type Peer } from './exchange.ts'
-import { openExchangeTunnel } from './exchange-tunnel.ts'
-import { readForwardHead } from './forward-head.ts'
+import { describeDestination, Exchange } from './exchange.ts'
+import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exchange-tunnel.ts'
+import { type ForwardArrival, readForwardHead } from './forward-head.ts'
 import { sendOver } from './http-exchange.ts'
 import { IdleWatch } from './idle-watch.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
@@ -54,16 +54,7 @@ export class ForwardRequest implements UnderWay {
   #retried = false
   #over = false
 
-  constructor(
-    context: ProxyContext,
-    arrival: {
-      request: IncomingMessage
-      response: ServerResponse
-      peer: Peer
-      expectsContinue: boolean
-      upgrade?: UpgradeArrival
-    },
-  ) {
+  constructor(context: ProxyContext, arrival: ForwardArrival) {
     const { request, response, peer, expectsContinue, upgrade } = arrival
     this.#context = context
     this.#request = request
@@ -224,6 +215,7 @@ export class ForwardRequest implements UnderWay {
     const { outgoing, relay } = this.#begin()
     const headerBytes = this.#headerBytes
     const upgrade = this.#upgrade
+    const timeouts = tunnelTimeoutsOf(admitted)
     this.#sent = sendOver(stream, outgoing, {
       headerBytes,
       answering: relay,
@@ -231,7 +223,7 @@ export class ForwardRequest implements UnderWay {
         ? {}
         : {
             upgraded: (answer, upstreamHead) => {
-              this.#switch(answer, { stream, upstreamHead, upgrade, admitted })
+              this.#switch(answer, { stream, upstreamHead, upgrade, timeouts })
             },
           }),
     })
@@ -240,9 +232,14 @@ export class ForwardRequest implements UnderWay {
   /** The destination has switched: from here on it is a tunnel. */
   #switch(
     answer: IncomingMessage,
-    facts: { stream: Duplex; upstreamHead: Buffer; upgrade: UpgradeArrival; admitted: Admitted },
+    facts: {
+      stream: Duplex
+      upstreamHead: Buffer
+      upgrade: UpgradeArrival
+      timeouts: TunnelTimeouts
+    },
   ): void {
-    const { stream, upstreamHead, upgrade, admitted } = facts
+    const { stream, upstreamHead, upgrade, timeouts } = facts
     const head = renderSwitch(answer, this.#exchange.correlationId)
     if (this.#over || head === undefined) {
       stream.destroy()
@@ -259,7 +256,7 @@ export class ForwardRequest implements UnderWay {
       status: 101,
       clientHead: upgrade.head,
       upstreamHead,
-      admitted,
+      timeouts,
       onEnd: (closeReason) => this.#finish(closeReason),
     })
   }

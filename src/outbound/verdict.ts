@@ -90,43 +90,53 @@ function routeTo({ host }: Authority, inForce: InForce): Route {
   return { kind: 'peer', member, endpoint }
 }
 
-/** Whether two routes lead to the same place by the same means. */
-export function isSameRoute(one: Route, other: Route): boolean {
-  switch (one.kind) {
+/** Equal for routes that lead to the same place by the same means. */
+export function routeKey(route: Route): string {
+  switch (route.kind) {
     case 'fronted':
-      return other.kind === 'fronted' && other.member.id.key === one.member.id.key
+      return `fronted ${route.member.id.key}`
     case 'peer':
-      return (
-        other.kind === 'peer' &&
-        other.member.id.key === one.member.id.key &&
-        formatAuthority(other.endpoint) === formatAuthority(one.endpoint)
-      )
+      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
     case 'outside':
-      return other.kind === 'outside'
+      return 'outside'
   }
 }
 
-/** What an open exchange was admitted with, besides what it asked for. */
+/**
+ * What an open exchange was admitted with, besides what it asked for. Keys and not objects: an exchange may live for a
+ * day, and must not keep the policy of its first minute alive.
+ */
 export interface Standing {
   readonly asked: Asked
-  readonly admitted: Admitted
+  /** `ResourceId.key` of the member that the listener spoke for. */
+  readonly resource: string
+  readonly route: string
   /** The address that was dialled; undefined for a fronted member. */
   readonly address: IpAddress | undefined
+}
+
+export function standingOf(
+  asked: Asked,
+  { admitted, address }: { admitted: Admitted; address: IpAddress | undefined },
+): Standing {
+  const { resource, route } = admitted
+  return { asked, resource: resource.id.key, route: routeKey(route), address }
 }
 
 /**
  * Whether an open exchange would be let out again, the same way, by what is in force now: the listener still serves
  * this client and still speaks for this member, the policy still allows the destination, it is still reached by the
- * same route, and the guard still allows the address. Pure.
+ * same route, and the guard still allows the address. Then the decision that now allows it, else undefined. Pure.
  */
-export function stillStands(standing: Standing, inForce: InForce | undefined): boolean {
-  const { asked, admitted, address } = standing
+export function judgeAgain(standing: Standing, inForce: InForce | undefined): Decision | undefined {
+  const { asked, resource, route, address } = standing
   const verdict = decide(asked, inForce)
-  if (verdict.kind === 'denied') return false
-  if (verdict.resource.id.key !== admitted.resource.id.key) return false
-  if (!isSameRoute(admitted.route, verdict.route)) return false
-  if (verdict.route.kind !== 'outside') return true
-  if (address === undefined) return false
-  const { host, port } = asked.destination
-  return verdict.inForce.guard.refuse({ host, address, port }) === undefined
+  if (verdict.kind === 'denied') return undefined
+  if (verdict.resource.id.key !== resource || routeKey(verdict.route) !== route) return undefined
+  if (verdict.route.kind === 'outside') {
+    const { host, port } = asked.destination
+    if (address === undefined) return undefined
+    if (verdict.inForce.guard.refuse({ host, address, port }) !== undefined) return undefined
+  }
+  return verdict.decision
 }
