@@ -7,6 +7,7 @@ import type { Delivery } from '../../src/identity/caller.ts'
 import { createOutboundProxy, type OutboundProxy } from '../../src/outbound/outbound-proxy.ts'
 import type { OutboundPorts } from '../../src/outbound/ports.ts'
 import type { ResourceId } from '../../src/perimeter/resource-id.ts'
+import type { InForce } from '../../src/settings/in-force.ts'
 import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import type { Resolution } from '../../src/transport/resolve.ts'
@@ -36,6 +37,8 @@ export interface ProxyFixture {
   swap(parts: InForceParts): Promise<void>
   /** Before the test is over, so that a long table does not keep everything open. */
   close(): Promise<void>
+  /** What is in force now, held weakly. */
+  inForce(): WeakRef<InForce>
   /** As before the first policy is loaded. */
   clear(): void
   /** Resolves once `find` gives a record, those that are there already included. */
@@ -201,6 +204,11 @@ export async function startProxy(
       await connections.judgeAgain(version)
     },
     clear: () => held.clear(),
+    inForce() {
+      const current = held.current()
+      assert(current !== undefined)
+      return new WeakRef(current)
+    },
     close,
     recordWhere,
     endLine: async () => recordWhere(({ end }) => end !== undefined),
