@@ -1,4 +1,3 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Delivery } from '../identity/caller.ts'
 import { sharedDeadlines } from '../transport/deadlines.ts'
@@ -100,16 +99,4 @@ export function closeGently(connection: Connection): void {
 export function abandonUnread(connection: Connection): void {
   connection.hasUnread = true
   if (!connection.isClosing) closeGently(connection)
-}
-
-/**
- * Ends it so that the client cannot take it for the end of an answer: a reset on TCP; under TLS the missing
- * `close_notify` says the same (RFC 8446 6.1).
- */
-export function cutOff({ stream, isSecure }: Pick<Connection, 'stream' | 'isSecure'>): void {
-  // The kernel refuses to reset while a shutdown waits behind unsent bytes, and Node would then leak the handle.
-  const isShuttingDown = stream.writableEnded && !stream.writableFinished
-  if (stream instanceof Socket && !isSecure && !isShuttingDown && !stream.destroyed)
-    stream.resetAndDestroy()
-  else stream.destroy()
 }

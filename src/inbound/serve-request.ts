@@ -1,11 +1,12 @@
 import type { CloseReason, FailureReason } from '../reasons.ts'
+import { cut } from '../transport/cut.ts'
 import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { hasBody, headersFor } from './backend-headers.ts'
 import type { BackendCall } from './http-proxy.ts'
-import { abandonUnread, closeGently, cutOff, type Turn } from './connection.ts'
+import { abandonUnread, closeGently, type Turn } from './connection.ts'
 import { factsOf, findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import { type Refusable, refuse } from './refuse.ts'
@@ -206,7 +207,7 @@ class ServedRequest {
     if (this.#isClosed || this.#closeReason !== undefined) return
     this.#closeReason = why
     this.#call?.abort()
-    if (response.headersSent || refusal === undefined) cutOff(connection)
+    if (response.headersSent || refusal === undefined) cut(connection.stream)
     else this.#answer({ ...refusal, endsConnection: false })
   }
 

@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../reasons.ts'
+import { cut } from '../transport/cut.ts'
 import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
 import { KiB, seconds } from '../units.ts'
@@ -10,7 +11,7 @@ import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { failureReason } from './backend-failure.ts'
 import { hasBody, headersFor, upgradeFields } from './backend-headers.ts'
-import { type Connection, cutOff } from './connection.ts'
+import { type Connection } from './connection.ts'
 import { factsOf, findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import type { ArrivedUpgrade } from './listener.ts'
@@ -254,7 +255,7 @@ class ServedUpgrade {
     if (this.#tunnel !== undefined || this.#closeReason !== undefined) return
     this.#closeReason = why
     this.#call?.destroy()
-    if (this.#isAnswered || refusal === undefined) cutOff(this.#connection)
+    if (this.#isAnswered || refusal === undefined) cut(this.#connection.stream)
     else this.#refuse(refusal, undefined)
   }
 

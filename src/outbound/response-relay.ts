@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { CloseReason, FailureReason } from '../reasons.ts'
+import { cut } from '../transport/cut.ts'
 import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
 import type { Answering } from './answering.ts'
 import { ownVia } from './outgoing-headers.ts'
@@ -101,14 +102,8 @@ export class ResponseRelay implements Answering {
   /** Breaks the answer off so that no client can take it for whole. */
   cut(reason: CloseReason): void {
     const { request, response, onCut } = this.#options
-    const { socket } = request
-    try {
-      // An answer without length, to HTTP/1.0, ends with the connection: only a reset says that it is not whole.
-      if (!socket.destroyed) socket.resetAndDestroy()
-    } catch {
-      // A Unix socket knows no reset.
-      socket.destroy()
-    }
+    // An answer without length, to HTTP/1.0, ends with the connection: only a reset says that it is not whole.
+    cut(request.socket)
     response.destroy()
     onCut(reason)
   }

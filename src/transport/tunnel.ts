@@ -1,8 +1,8 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import type { CloseReason } from '../reasons.ts'
 import { seconds } from '../units.ts'
+import { cut } from './cut.ts'
 import { type Deadline, sharedDeadlines } from './deadlines.ts'
 
 /**
@@ -194,23 +194,4 @@ function side(stream: Duplex, reasonIfReset: CloseReason): Side {
 function pass(chunk: Buffer, { from, to }: { from: Side; to: Side }): boolean {
   from.bytes += chunk.length
   return to.stream.write(chunk)
-}
-
-/**
- * Closes with a reset where TCP allows it, so that the peer cannot take a cut for an end of data. Under TLS the missing
- * `close_notify` says the same (RFC 8446 6.1). What still waits to be written is dropped.
- */
-function cut(stream: Duplex): void {
-  // libuv refuses to reset while a shutdown is under way (for one turn of the loop), and Node would leak the handle.
-  const isShuttingDown =
-    stream.writableEnded && !stream.writableFinished && stream.writableLength === 0
-  if (stream instanceof Socket && !(stream instanceof TLSSocket) && !isShuttingDown) {
-    try {
-      if (!stream.destroyed) stream.resetAndDestroy()
-      return
-    } catch {
-      // A Unix socket, which knows no reset.
-    }
-  }
-  stream.destroy()
 }

@@ -14,11 +14,8 @@ export interface RunOptions {
 
 const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
-/** After everything is closed nothing should keep the process; if something does, it is not waited for longer. */
-const exitGraceMs = 500
-
 /**
- * `ringfence run`: starts, prints what listens where, and resolves with the exit code after a signal has stopped it.
+ * `ringfence run`: starts, prints what listens where, and ends the process after a signal has stopped it.
  * Throws what `startRingfence` throws.
  */
 export async function runRun({ config, err }: RunOptions): Promise<number> {
@@ -44,8 +41,8 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
   err(`${await told}: finishing what has begun, once more ends it at once\n`)
   const finished = await running.stop()
   err(finished ? 'stopped\n' : 'stopped, what did not finish in time was cut off\n')
-  setTimeout(() => process.exit(exitCodes.good), exitGraceMs).unref()
-  return exitCodes.good
+  // Not left to Node, which waits for every handle that anybody has forgotten, and may wait for ever.
+  process.exit(exitCodes.good)
 }
 
 /** `RINGFENCE_LOG_LEVEL`; what it does not know is `info`. */
