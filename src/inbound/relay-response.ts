@@ -31,9 +31,10 @@ export function relayResponse(options: RelayOptions): void {
     return
   }
   try {
-    response.writeHead(status, backendResponse.statusMessage ?? '', headers)
+    // With the standard phrase: the back end's own is nobody's to read, and may hold what Node does not write.
+    response.writeHead(status, headers)
   } catch {
-    // A status line or a field that Node reads but does not write.
+    // A status or a field that Node reads but does not write.
     options.onInvalid()
     return
   }

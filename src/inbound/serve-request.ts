@@ -207,8 +207,17 @@ class ServedRequest {
     if (this.#isClosed || this.#closeReason !== undefined) return
     this.#closeReason = why
     this.#call?.abort()
-    if (response.headersSent || refusal === undefined) cut(connection.stream)
-    else this.#answer({ ...refusal, endsConnection: false })
+    if (response.headersSent || refusal === undefined) {
+      cut(connection.stream)
+      return
+    }
+    try {
+      this.#answer({ ...refusal, endsConnection: false })
+    } catch (error) {
+      // No deadline and no abort ends it a second time: what cannot be answered is cut off here.
+      this.#context.ports.log.error({ err: error }, 'a request could not be answered')
+      cut(connection.stream)
+    }
   }
 
   #answer(answer: {

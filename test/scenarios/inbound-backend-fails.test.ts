@@ -83,6 +83,24 @@ void t.test('an answer that is not valid HTTP is a 502, and the process lives', 
   }
 })
 
+void t.test("a back end's reason phrase goes nowhere, whatever is in it", async (t) => {
+  for (const phrase of ['O\x1bK', 'O\x01K', '\u00e9', '', '<b>']) {
+    const answer = answerRaw(`HTTP/1.1 200 ${phrase}\r\nContent-Length: 2\r\n\r\nok`)
+    const origin = await startRawOrigin({ onData: answer })
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(`http://${origin.authority}`))
+    const client = await connectRaw(world)
+    client.send(get)
+    const response = await client.response()
+    t.equal(response.status, 200)
+    t.equal(response.body, 'ok')
+    t.equal(response.reason, 'OK', JSON.stringify(phrase))
+    client.destroy()
+    await world.quiet()
+    t.same(world.complaints, [])
+  }
+})
+
 void t.test('a back end that hangs up without an answer is a 502', async (t) => {
   const origin = await startRawOrigin({ onData: (socket) => socket.destroy() })
   t.teardown(() => origin.close())
