@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Delivery } from '../identity/caller.ts'
+import type { CloseReason } from '../reasons.ts'
 import { sharedDeadlines } from '../transport/deadlines.ts'
-import { seconds } from '../units.ts'
+import { MiB, seconds } from '../units.ts'
 
 /** A connection of a client, from its first byte to its last. */
 export interface Connection {
@@ -26,6 +27,8 @@ export interface Connection {
   current: Turn | undefined
   /** Requests that arrived behind it. */
   readonly waiting: Turn[]
+  /** Requests that came although no further one is taken. */
+  ignored: number
   /** What is left to say after the last of them. */
   afterLast: (() => void) | undefined
 }
@@ -36,11 +39,16 @@ const maxWaiting = 32
 /** For a client to read its last answer before what it still sends is answered by a reset (RFC 9112 9.6). */
 const lingerMs = seconds(5)
 
+/** Somebody who sends that much behind a refusal does not wait for it. */
+const maxDiscardedBytes = 64 * MiB
+
 /** A request that is served, or waits to be. */
 export interface Turn {
   start(): void
   /** What follows is not HTTP. Whether that broke this request, which is then answered; else it had arrived whole. */
   breakOff(): boolean
+  /** The connection cannot go on: cuts it, for this reason. */
+  cutOff(closeReason: CloseReason): void
 }
 
 /**
@@ -90,9 +98,31 @@ export function closeGently(connection: Connection): void {
     onExpire: () => stream.destroy(),
   })
   stream.once('close', () => deadline.cancel())
-  if (hasUnread) stream.resume()
+  if (hasUnread) discardInput(stream)
   else if (stream.writableFinished) stream.destroy()
   else stream.once('finish', () => stream.destroy())
+}
+
+/**
+ * Takes no further request: nothing more is read until the last answer is out. Node's parser would go on and keep a pair
+ * of objects for each request, however many there are, as long as the connection lives.
+ */
+export function deafen(connection: Connection): void {
+  if (connection.isDeaf) return
+  connection.isDeaf = true
+  discardInput(connection.stream)
+  connection.stream.pause()
+}
+
+/** Takes the stream away from Node's parser for good: what still comes is dropped, and there is an end to that too. */
+function discardInput(stream: Duplex): void {
+  let bytes = 0
+  stream.removeAllListeners('data')
+  stream.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > maxDiscardedBytes) stream.destroy()
+  })
+  stream.resume()
 }
 
 /** An answer went out before its request was read to the end: this connection has no next request. */

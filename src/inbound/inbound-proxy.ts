@@ -2,16 +2,22 @@ import type { Duplex } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
+import { cut } from '../transport/cut.ts'
 import { listen } from '../transport/listener.ts'
 import { seconds } from '../units.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
-import { type Connection, endTurn, takeTurn } from './connection.ts'
-import type { InboundContext } from './context.ts'
-import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
+import { type Connection, deafen, endTurn, takeTurn } from './connection.ts'
+import { factsOf, type InboundContext } from './context.ts'
+import {
+  type ArrivedRequest,
+  createHttpListener,
+  type ListenerPem,
+  type MisplacedRequest,
+} from './listener.ts'
 import type { InboundPorts } from './ports.ts'
-import type { RefuseAs } from './admit.ts'
+import { admit, type RefuseAs } from './admit.ts'
 import { createServing } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
@@ -68,6 +74,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       arrived.connection.hasSpoken = true
       serveUpgrade(context, arrived, arrived.connection.isTooMany ? tooManyConnections : undefined)
     },
+    onMisplaced: breakConnection,
     onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
   })
 
@@ -83,7 +90,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     })
     if (takeTurn(connection, turn)) return
     // Told in its turn, behind the answers to those that it did not wait for.
-    connection.isDeaf = true
+    deafen(connection)
     connection.waiting.push(
       createServing(context, {
         connection,
@@ -94,6 +101,21 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
         onEnd: () => endTurn(connection),
       }),
     )
+  }
+
+  /** Recorded, and nothing is served on the connection any more. */
+  function breakConnection(arrived: MisplacedRequest, what: 'connect' | 'flood'): void {
+    const { connection } = arrived
+    // Behind the last answer nobody waits for another, and it has had its record.
+    if (!connection.isClosing) {
+      admit(ports, factsOf(context, arrived), {
+        correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
+        refuseAs: misplaced[what],
+        revoke: () => {},
+      })
+    }
+    connection.current?.cutOff('client-invalid')
+    cut(connection.stream)
   }
 
   /** Under a flood nobody needs a line for each. */
@@ -190,6 +212,11 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       await Promise.all([closed, ...gone])
     },
   }
+}
+
+const misplaced: Readonly<Record<'connect' | 'flood', RefuseAs>> = {
+  connect: { reason: 'bad-request', detail: 'CONNECT behind another request' },
+  flood: { reason: 'limit', detail: 'too many pipelined requests' },
 }
 
 const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }

@@ -17,6 +17,8 @@ export interface HttpListenerOptions {
   /** The next on the connection, whatever its turn. */
   readonly onRequest: (arrived: ArrivedRequest) => void
   readonly onUpgrade: (arrived: ArrivedUpgrade) => void
+  /** A request that ends the connection, with whatever is served on it: a CONNECT behind another, one of very many. */
+  readonly onMisplaced: (arrived: MisplacedRequest, what: 'connect' | 'flood') => void
   /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
   readonly onUnreadable: (error: Error, connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
@@ -31,6 +33,8 @@ export interface ArrivedRequest {
   readonly response: ServerResponse
   readonly expectation: 'none' | 'continue' | 'unknown'
 }
+
+export type MisplacedRequest = Pick<ArrivedRequest, 'connection' | 'request'>
 
 export interface ArrivedUpgrade {
   readonly connection: Connection
@@ -49,6 +53,9 @@ export interface HttpListener {
 
 /** How many connections more than allowed are answered with 503; what comes on top of them is dropped. */
 const answeredBeyondLimit = 256
+
+/** Requests that one read brings although none is taken any more. Node keeps each of them as long as the connection. */
+const maxIgnored = 64
 
 /** How often Node looks for heads that take too long. */
 const headCheckMs = 250
@@ -105,6 +112,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       hasSpoken: false,
       isDeaf: false,
       isClosing: false,
+      ignored: 0,
       hasUnread: false,
       current: undefined,
       waiting: [],
@@ -147,8 +155,11 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     (expectation: ArrivedRequest['expectation']) =>
     (request: IncomingMessage, response: ServerResponse): void => {
       const arrived = arrive(request, response)
-      if (arrived !== undefined && !arrived.connection.isDeaf && !arrived.connection.isClosing)
+      if (arrived === undefined) return
+      const { connection } = arrived
+      if (!connection.isDeaf && !connection.isClosing)
         options.onRequest({ ...arrived, expectation })
+      else if (++connection.ignored === maxIgnored) options.onMisplaced(arrived, 'flood')
     }
   server.on('request', onRequest('none'))
   server.on('checkContinue', onRequest('continue'))
@@ -158,9 +169,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     // Node has taken its own handlers away.
     stream.on('error', ignore)
     const connection = byStream.get(stream)
-    // A CONNECT behind a request in flight: Node has given the connection up, so has whoever sends such.
-    const isBusy = connection?.current !== undefined
-    if (connection === undefined || connection.isClosing || isBusy) stream.destroy()
+    if (connection === undefined || connection.isClosing) stream.destroy()
+    // A CONNECT behind a request in flight, whose answer Node no longer looks after.
+    else if (connection.current !== undefined)
+      options.onMisplaced({ connection, request }, 'connect')
     else options.onUpgrade({ connection, request, head })
   }
   server.on('upgrade', onUpgrade)

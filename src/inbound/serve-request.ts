@@ -35,6 +35,7 @@ export function createServing(context: InboundContext, arrived: Arrived): Turn {
       serving.begin()
     },
     breakOff: () => served?.breakOff() ?? false,
+    cutOff: (closeReason) => served?.cutOff(closeReason),
   }
 }
 
@@ -96,6 +97,10 @@ class ServedRequest {
     if (!this.#isBodied || this.#arrived.request.complete) return false
     this.#endWith('client-invalid', { reason: 'bad-request' })
     return true
+  }
+
+  cutOff(closeReason: CloseReason): void {
+    this.#endWith(closeReason, undefined)
   }
 
   /** The response is over, one way or another. */

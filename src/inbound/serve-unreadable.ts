@@ -18,6 +18,9 @@ const byCode: ReadonlyMap<string, Unreadable> = new Map([
   ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
 ])
 
+/** The client's side ended in the middle of a message. */
+const endOfInput = 'HPE_INVALID_EOF_STATE'
+
 /** Node's HTTP parser names its errors so. */
 const parserPrefix = 'HPE_'
 
@@ -38,6 +41,11 @@ export function serveUnreadable(
   const { current } = connection
   if (unreadable === undefined || (current === undefined && isSilent(connection, error, code))) {
     connection.stream.destroy()
+    return
+  }
+  if (code === endOfInput && current !== undefined) {
+    // It has left in the middle of its body.
+    current.cutOff('client-closed')
     return
   }
   const answer = (): void => answerUnreadable(context, connection, unreadable)

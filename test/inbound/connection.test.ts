@@ -14,6 +14,7 @@ function connectionOf(): Connection {
     hasSpoken: false,
     isDeaf: false,
     isClosing: false,
+    ignored: 0,
     hasUnread: false,
     current: undefined,
     waiting: [],
@@ -22,7 +23,7 @@ function connectionOf(): Connection {
 }
 
 function turnsOf(started: number[]): (index: number) => Turn {
-  return (index) => ({ start: () => started.push(index), breakOff: () => false })
+  return (index) => ({ start: () => started.push(index), breakOff: () => false, cutOff: () => {} })
 }
 
 void t.test('turns are taken one after the other, in order', async (t) => {
