@@ -10,6 +10,8 @@ export interface Mismatch {
   readonly path: Path
   readonly at: At
   readonly message: string
+  /** A key that is not known, and close to one that is: it was meant, and must not fall to a default. */
+  readonly isNearMiss?: boolean
 }
 
 /** Says what is wrong and what to do, for each keyword that `toJsonSchema` uses. */
@@ -34,7 +36,8 @@ export function describeMismatch(root: Shape, error: ErrorObject): Mismatch {
       const hint = Object.hasOwn(hints, name) ? hints[name] : undefined
       const meant = close === undefined ? '' : `; did you mean ${quote(close)}`
       const advice = hint === undefined ? meant : `; ${hint}`
-      return { path: [...path, name], at: 'key', message: `unknown key ${quote(name)}${advice}` }
+      const message = `unknown key ${quote(name)}${advice}`
+      return { path: [...path, name], at: 'key', message, isNearMiss: close !== undefined }
     }
     case 'type':
       if (shape?.kind === 'choice') return value(describeChoice(subject, shape, error.data))

@@ -12,7 +12,7 @@ import type { Shape, Value } from './shape.ts'
 export interface ShapeOptions {
   /** Takes what is found. */
   readonly findings: Findings
-  /** What other tools print may hold more than Ringfence knows: unknown keys warn there, elsewhere they are errors. */
+  /** What other tools print may hold more than Ringfence knows: unknown keys warn there unless one is nearly a known one, elsewhere they are errors. */
   readonly unknownKeys: 'error' | 'warning'
 }
 
@@ -92,8 +92,9 @@ function report(shape: Shape, mismatches: readonly ErrorObject[], options: Shape
     // Of a value, the first mismatch says enough: empty text is also none of the words that are allowed.
     if (!isAboutKeys && described.has(instancePath)) continue
     if (!isAboutKeys) described.add(instancePath)
-    const { path, at, message } = describeMismatch(shape, mismatch)
-    if (keyword === 'additionalProperties' && options.unknownKeys === 'warning') {
+    const { path, at, message, isNearMiss } = describeMismatch(shape, mismatch)
+    const mayPass = keyword === 'additionalProperties' && isNearMiss !== true
+    if (mayPass && options.unknownKeys === 'warning') {
       options.findings.warning(path, `${message}; it takes no part in any decision`, at)
     } else {
       options.findings.error(path, message, at)

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join, parse, resolve, sep } from 'node:path'
 
 export interface FoundFiles {
@@ -25,8 +25,9 @@ export async function findFiles(pattern: string, directory: string): Promise<Fou
   const files: string[] = []
   for (const candidate of candidates) {
     directories.add(dirname(candidate))
-    // A directory that matches `*` is no document; one that is named in full is the user's mistake, reported on reading.
-    if (!isPattern(last) || (await isFile(candidate))) files.push(candidate)
+    // Whatever it is: reading it gives the problem its words. A document that turned into something else and was passed
+    // over would take its perimeter away without a word.
+    files.push(candidate)
   }
   for (const parent of current) directories.add(parent)
   return { files: files.sort(), directories: [...directories].sort() }
@@ -80,14 +81,5 @@ async function entriesOf(directory: string): Promise<readonly Dirent[]> {
     return await readdir(directory, { withFileTypes: true })
   } catch {
     return []
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch {
-    // A dangling link: reading it gives the problem its words.
-    return true
   }
 }

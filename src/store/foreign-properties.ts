@@ -116,6 +116,7 @@ const resourceKeys: ReadonlySet<string> = new Set([
   'copy',
   'dependsOn',
   'etag',
+  'existing',
   'id',
   'location',
   'metadata',
@@ -127,17 +128,19 @@ const resourceKeys: ReadonlySet<string> = new Set([
   'type',
 ])
 
-/** Warns about keys of a resource that nobody here has heard of. */
+/** Warns about keys of a resource that nobody here has heard of; a known one in other letter case was meant and is refused. */
 export function warnOfResourceKeys(
   resource: Readonly<Record<string, unknown>>,
   { path, findings }: { readonly path: Path; readonly findings: Findings },
 ): void {
   for (const key of Object.keys(resource)) {
     if (resourceKeys.has(key)) continue
-    findings.warning(
-      [...path, key],
-      `unknown key ${quote(key)}; it takes no part in any decision`,
-      'key',
-    )
+    const meant = [...resourceKeys].find((known) => known.toLowerCase() === key.toLowerCase())
+    const unknown = `unknown key ${quote(key)}`
+    if (meant !== undefined) {
+      findings.error([...path, key], `${unknown}; did you mean ${quote(meant)}`, 'key')
+    } else {
+      findings.warning([...path, key], `${unknown}; it takes no part in any decision`, 'key')
+    }
   }
 }

@@ -113,6 +113,20 @@ function refuseUnsupported(
   if (resource['copy'] !== undefined) {
     findings.error([...path, 'copy'], 'loops are not supported; write each resource out', 'key')
   }
-  const { condition } = resource
-  if (typeof condition === 'string') text.resolve(condition, [...path, 'condition'])
+  const { condition, existing } = resource
+  if (
+    typeof condition === 'string' &&
+    text.resolve(condition, [...path, 'condition']) === undefined
+  ) {
+    // An expression, and reported as such.
+  } else if (condition !== undefined && condition !== true) {
+    findings.error([...path, 'condition'], '`condition` must be `true` or `false`')
+  }
+  if (existing !== undefined && existing !== false) {
+    findings.error(
+      [...path, 'existing'],
+      'a resource that exists already is not declared here; export the perimeter whole',
+      'key',
+    )
+  }
 }

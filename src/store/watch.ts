@@ -170,7 +170,8 @@ async function addExisting(directories: Map<string, string>, directory: string):
     if (directories.has(current)) return
     const stats = await fs.stat(current).catch(() => undefined)
     if (stats?.isDirectory() === true) {
-      directories.set(current, `${stats.dev}:${stats.ino}`)
+      // A directory that is made again may get the inode of the old one.
+      directories.set(current, `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`)
       return
     }
     if (current === dirname(current)) return

@@ -42,13 +42,16 @@ export function headerValues(raw: RawHeaders, lowerName: string): string[] {
 }
 
 /**
- * What a name is to software that folds names into variables (CGI, WSGI and most frameworks): lower case, `_` and `.`
- * as `-`. `X_Nsp.Subscription-Id` reaches such software as `x-nsp-subscription-id`, so it is that field here too.
+ * What a name is to software that folds names into variables: lower case, everything but letters and digits as `-`. CGI,
+ * WSGI and most frameworks fold `-`, some servers every sign that a field name may have. `X_Nsp.Subscription!Id` reaches
+ * such software as `x-nsp-subscription-id`, so it is that field here too.
  */
 export function foldName(name: string): string {
   const lower = name.toLowerCase()
-  return lower.includes('_') || lower.includes('.') ? lower.replace(/[_.]/g, '-') : lower
+  return plainName.test(lower) ? lower : lower.replace(/[^a-z0-9-]/g, '-')
 }
+
+const plainName = /^[a-z0-9-]*$/
 
 /** Whether the field is for the next hop only. `lowerName` is lower case. */
 export function isHopByHop(lowerName: string): boolean {

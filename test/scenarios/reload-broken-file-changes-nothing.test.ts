@@ -1,8 +1,10 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../support/http-get.ts'
 import { askAdmin, eventually, metric, startInProcess } from '../support/ringfence.ts'
 import { startOrigin } from '../support/origin.ts'
-import { writeShop } from '../support/shop.ts'
+import { shopPerimeter, writeShop } from '../support/shop.ts'
 
 const failures = 'ringfence_policy_reload_failures_total'
 
@@ -61,4 +63,31 @@ void t.test('a broken file changes nothing but the log, the metric and /readyz',
   )
   t.not((JSON.parse(repaired.body) as { policyVersion: string }).policyVersion, version)
   t.equal((await get()).status, 403)
+})
+
+void t.test('a perimeter file that becomes a directory takes no perimeter away', async (t) => {
+  const shop = await writeShop(t, { backendPort: 1 })
+  // So that the pattern still finds one.
+  const other = { ...shopPerimeter({}), name: 'other', profiles: [], resourceAssociations: [] }
+  await shop.write('perimeters/other.yaml', other)
+  const instance = await startInProcess(t, shop)
+  const { version } = instance.running.inForce()
+  const file = join(shop.folder, 'perimeters', 'shop.yaml')
+  await rm(file)
+  await mkdir(file)
+  const answer = await askAdmin(shop, { method: 'POST', path: '/reload' })
+  t.equal(answer.status, 422)
+  t.match(answer.json, { reloaded: false, version, problems: [/shop\.yaml.*error: /] })
+})
+
+void t.test('a perimeter that is moved away is missed aloud', async (t) => {
+  const shop = await writeShop(t, { backendPort: 1 })
+  const other = { ...shopPerimeter({}), name: 'other', profiles: [], resourceAssociations: [] }
+  await shop.write('perimeters/other.yaml', other)
+  const instance = await startInProcess(t, shop)
+  await rm(join(shop.folder, 'perimeters', 'shop.yaml'))
+  await eventually(
+    async () => instance.log.lines.filter(({ level }) => level === 'warn'),
+    (lines) => lines.some(({ text }) => /`orders` is no longer in the perimeter `shop`/.test(text)),
+  )
 })

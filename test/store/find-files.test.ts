@@ -16,11 +16,19 @@ const tree = {
 }
 
 const cases = [
-  { note: 'a star', pattern: 'perimeters/*.yaml', files: ['a.yaml', 'b.yaml'] },
+  {
+    note: 'a star, whatever it finds: reading says what is no document',
+    pattern: 'perimeters/*.yaml',
+    files: ['a.yaml', 'b.yaml', 'd.yaml'],
+  },
   { note: 'a question mark', pattern: 'perimeters/?.json', files: ['c.json'] },
   { note: 'two stars are one', pattern: 'perimeters/**.json', files: ['c.json'] },
   { note: 'what is special to regular expressions is not', pattern: 'perimeters/a.y+*', files: [] },
-  { note: 'stars that must give back', pattern: 'perimeters/*a*ml', files: ['a.yaml', 'b.yaml'] },
+  {
+    note: 'stars that must give back',
+    pattern: 'perimeters/*a*ml',
+    files: ['a.yaml', 'b.yaml', 'd.yaml'],
+  },
   { note: 'a star at the end', pattern: 'perimeters/c.*', files: ['c.json'] },
   { note: 'too few characters', pattern: 'perimeters/??.json', files: [] },
   { note: 'no match', pattern: 'perimeters/*.txt', files: [] },

@@ -187,6 +187,23 @@ void t.test('createWatch', async (t) => {
     await nothingMore(watched, 1, t)
   })
 
+  await t.test('goes on in a directory that was made again, whatever its inode', async (t) => {
+    const watched = await watchFolder(t)
+    const folder = join(watched.folder, 'perimeters')
+    const file = join(folder, 'shop.yaml')
+    await mkdir(folder)
+    await writeFile(file, 'one')
+    await watched.watch.setPaths([file], Date.now() + 1000)
+    for (const content of ['two', 'three', 'four']) {
+      await rm(folder, { recursive: true })
+      await mkdir(folder)
+      await writeFile(file, content)
+      await watched.changed()
+      await writeFile(file, `${content}, edited`)
+      await watched.changed()
+    }
+  })
+
   await t.test('polls where no event comes', async (t) => {
     const watched = await watchFolder(t, 50)
     const far = join(watched.folder, 'far')

@@ -22,6 +22,7 @@ void t.test('foldName makes one name of all spellings that back ends fold togeth
     'X_Nsp.Subscription-Id',
     'x.nsp.subscription.id',
     'X-NSP_SUBSCRIPTION.ID',
+    ...Array.from("!#$%&'*+^`|~", (sign) => `X${sign}Nsp${sign}Subscription${sign}Id`),
   ]) {
     t.equal(foldName(spelling), 'x-nsp-subscription-id', spelling)
   }
