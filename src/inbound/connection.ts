@@ -2,7 +2,8 @@ import type { Duplex } from 'node:stream'
 import type { Delivery } from '../identity/caller.ts'
 import type { CloseReason } from '../reasons.ts'
 import { sharedDeadlines } from '../transport/deadlines.ts'
-import { MiB, seconds } from '../units.ts'
+import { discardInput } from '../transport/discard.ts'
+import { seconds } from '../units.ts'
 
 /** A connection of a client, from its first byte to its last. */
 export interface Connection {
@@ -38,9 +39,6 @@ const maxWaiting = 32
 
 /** For a client to read its last answer before what it still sends is answered by a reset (RFC 9112 9.6). */
 const lingerMs = seconds(5)
-
-/** Somebody who sends that much behind a refusal does not wait for it. */
-const maxDiscardedBytes = 64 * MiB
 
 /** A request that is served, or waits to be. */
 export interface Turn {
@@ -104,25 +102,13 @@ export function closeGently(connection: Connection): void {
 }
 
 /**
- * Takes no further request: nothing more is read until the last answer is out. Node's parser would go on and keep a pair
- * of objects for each request, however many there are, as long as the connection lives.
+ * Takes no further request: nothing more is read until the last answer is out.
  */
 export function deafen(connection: Connection): void {
   if (connection.isDeaf) return
   connection.isDeaf = true
   discardInput(connection.stream)
   connection.stream.pause()
-}
-
-/** Takes the stream away from Node's parser for good: what still comes is dropped, and there is an end to that too. */
-function discardInput(stream: Duplex): void {
-  let bytes = 0
-  stream.removeAllListeners('data')
-  stream.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > maxDiscardedBytes) stream.destroy()
-  })
-  stream.resume()
 }
 
 /** An answer went out before its request was read to the end: this connection has no next request. */

@@ -1,12 +1,11 @@
-import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
+import { headerValues, type RawHeaders, withoutHeaders } from '../wire/headers.ts'
+import { forwardedResponseHeaders } from '../wire/response-head.ts'
 
 /** Always ours, on everything that a resource answers: the id under which the access log has the request. */
 const correlationField = 'x-ringfence-correlation-id'
 
 /** Azure's name for the same. A back end's own is left as it is: clients show it to whoever runs the back end. */
 const requestIdField = 'x-ms-request-id'
-
-const noContent = 204
 
 export interface ResponseHeadersInput {
   readonly status: number
@@ -20,15 +19,9 @@ export interface ResponseHeadersInput {
  */
 export function clientHeaders(input: ResponseHeadersInput): string[] | undefined {
   const { status, rawHeaders, correlationId } = input
-  const encodings = headerValues(rawHeaders, 'transfer-encoding')
-  if (encodings.some((value) => value.toLowerCase() !== 'chunked')) return undefined
-  const kept = withoutHeaders(
-    withoutHopByHop(rawHeaders),
-    (lowerName) =>
-      lowerName === correlationField ||
-      // RFC 9110 8.6: never on 204, and a client that trusts it would wait for a body.
-      (lowerName === 'content-length' && (status === noContent || encodings.length > 0)),
-  )
+  const forwarded = forwardedResponseHeaders(status, rawHeaders)
+  if (forwarded === undefined) return undefined
+  const kept = withoutHeaders(forwarded, (lowerName) => lowerName === correlationField)
   kept.push(correlationField, correlationId)
   if (headerValues(kept, requestIdField).length === 0) kept.push(requestIdField, correlationId)
   return kept

@@ -1,6 +1,8 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { parseAddress } from '../wire/address.ts'
 import type { Peer } from './exchange.ts'
+import type { UnderWay } from './proxy-context.ts'
 
 /** A client's connection to the proxy. */
 export interface ClientConnection {
@@ -8,7 +10,11 @@ export interface ClientConnection {
   readonly peer: Peer
   readonly openedAt: number
   /** Requests on it that have not been answered in full. */
-  unanswered: number
+  readonly unanswered: Set<UnderWay>
+  /** The request that came last. */
+  latest: IncomingMessage | undefined
+  /** Requests that came after it was refused. */
+  ignored: number
   /** It has been refused as a whole: whatever it asks for is ignored. */
   isRefused: boolean
 }
@@ -32,7 +38,15 @@ export class ClientConnections {
       address: parseAddress(socket.remoteAddress ?? ''),
       port: socket.remotePort,
     }
-    const connection: ClientConnection = { socket, peer, openedAt, isRefused, unanswered: 0 }
+    const connection: ClientConnection = {
+      socket,
+      peer,
+      openedAt,
+      isRefused,
+      unanswered: new Set(),
+      latest: undefined,
+      ignored: 0,
+    }
     this.#bySocket.set(socket, connection)
     if (!isRefused) this.#admitted++
     socket.once('close', () => {

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
+import { prefersHtml } from '../wire/accept.ts'
 import { type Refusal, statusOf } from '../wire/refusal.ts'
 import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing, Sent } from './answering.ts'
@@ -15,7 +16,7 @@ import { IdleWatch } from './idle-watch.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { bodyIdleMsOf, headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
-import { prefersPage, type Said, sayingFor } from './refusal-words.ts'
+import { denialFor, type Said, sayingFor } from './refusal-words.ts'
 import { refuse, type Refusing, wordFailure } from './refusing.ts'
 import { readBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
@@ -100,8 +101,9 @@ export class ForwardRequest implements UnderWay {
       this.#cut(reason)
       return
     }
-    if (reason === 'internal-error' && !this.#exchange.recorded) {
-      this.#refuse({ decision: this.#exchange.deny(reason) })
+    const denial = denialFor(reason)
+    if (denial !== undefined && !this.#exchange.recorded) {
+      this.#refuse({ decision: this.#exchange.deny(denial) })
       return
     }
     this.#say(this.#word(sayingFor(reason)), reason)
@@ -341,8 +343,10 @@ export class ForwardRequest implements UnderWay {
   }
 
   #refuse(refusing: Omit<Refusing, 'asked' | 'protocol' | 'html'>): void {
-    const html = prefersPage(this.#request.rawHeaders)
+    const html = prefersHtml(this.#request.rawHeaders)
     const asked = this.#asked
+    // A head that does not read one way only says nothing about where the next request begins.
+    if (refusing.decision.reason === 'bad-request') this.#response.shouldKeepAlive = false
     this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), 'complete')
   }
 

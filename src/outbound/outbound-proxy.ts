@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PerimeterError } from '../errors.ts'
+import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
+import { discardInput } from '../transport/discard.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
 import { KiB, seconds } from '../units.ts'
-import type { Refusal } from '../wire/refusal.ts'
+import { type Refusal, renderRefusal } from '../wire/refusal.ts'
 import { answerSocket } from './answer.ts'
 import { type ClientConnection, ClientConnections } from './client-connections.ts'
 import { ConnectRequest } from './connect-request.ts'
@@ -43,6 +45,9 @@ const headCheckMs = seconds(1)
  * client could have any number of dials under way; clients as they are send one.
  */
 const maxUnanswered = 64
+
+/** Requests that one read brings on a connection that is refused as a whole. */
+const maxIgnored = 64
 
 /** Before a policy is loaded. */
 const withoutSettings = { headerBytes: 16 * KiB, headerMs: seconds(10), keepAliveMs: seconds(60) }
@@ -106,21 +111,27 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     response: ServerResponse
     expectsContinue: boolean
   }): void {
-    const connection = connections.get(arrival.request.socket)
-    if (connection === undefined || connection.isRefused) return
-    if (connection.unanswered >= maxUnanswered) {
-      connection.isRefused = true
-      recordUnread(context, connection, { reason: 'limit', detail: 'requests without an answer' })
-      connection.socket.destroySoon()
+    const { request, response } = arrival
+    const connection = connections.get(request.socket)
+    if (connection === undefined) return
+    if (connection.isRefused) {
+      // One read may bring thousands, and Node keeps each of them as long as the connection.
+      if (++connection.ignored === maxIgnored) cut(connection.socket)
       return
     }
-    connection.unanswered++
-    arrival.response.once('close', () => {
-      connection.unanswered--
+    connection.latest = request
+    if (connection.unanswered.size >= maxUnanswered) {
+      refuseFurther(context, connection, response)
+      return
+    }
+    const { peer } = connection
+    const forwarding = new ForwardRequest(context, { ...arrival, peer })
+    connection.unanswered.add(forwarding)
+    response.once('close', () => {
+      connection.unanswered.delete(forwarding)
       if (context.isStopping) server.closeIdleConnections()
     })
-    const { peer } = connection
-    void new ForwardRequest(context, { ...arrival, peer }).serve()
+    void forwarding.serve()
   }
 
   return {
@@ -212,11 +223,32 @@ function accept(
 
 /** The answers before it are still on their way: whatever we said now would be taken for one of them. */
 function isBehindAnother(context: ProxyContext, connection: ClientConnection): boolean {
-  if (connection.unanswered === 0) return false
+  const { unanswered, socket } = connection
+  if (unanswered.size === 0) return false
   const detail = 'CONNECT or Upgrade before the answer to an earlier request'
   recordUnread(context, connection, { reason: 'bad-request', detail })
-  connection.socket.destroySoon()
+  // Node looks after their answers no longer.
+  for (const one of unanswered) one.end('client-invalid')
+  socket.destroySoon()
   return true
+}
+
+/** Told in its turn, behind the answers to those before it; nothing more is read. */
+function refuseFurther(
+  context: ProxyContext,
+  connection: ClientConnection,
+  response: ServerResponse,
+): void {
+  connection.isRefused = true
+  const detail = 'requests without an answer'
+  const refusal = recordUnread(context, connection, { reason: 'limit', detail })
+  const { status, headers, body } = renderRefusal(refusal)
+  response.on('error', ignore)
+  response.shouldKeepAlive = false
+  response.writeHead(status, headers)
+  response.end(body)
+  discardInput(connection.socket)
+  connection.socket.pause()
 }
 
 /** Bytes that are no request, or not in time. */
@@ -226,14 +258,19 @@ function refuseBroken(
 ): void {
   const { connection, code } = broken
   if (connection === undefined || connection.isRefused) return
-  const { socket, unanswered } = connection
+  const { socket, unanswered, latest } = connection
   if (!socket.writable || code === 'ECONNRESET') {
     socket.destroy()
     return
   }
   // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
-  if (unanswered > 0) {
+  if (unanswered.size > 0) {
     socket.destroySoon()
+    return
+  }
+  // In the content of a request that has had its answer: nobody asks for anything.
+  if (latest?.complete === false) {
+    socket.destroy()
     return
   }
   connection.isRefused = true

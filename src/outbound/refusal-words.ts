@@ -1,7 +1,6 @@
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
-import { headerValues, type RawHeaders } from '../wire/headers.ts'
 import type { Refusal, RefusalHint, RefusalReason } from '../wire/refusal.ts'
 
 /** What our own workload is told about a refusal: enough to write the rule that lifts it. */
@@ -30,11 +29,6 @@ export function describeRefusal(facts: RefusalFacts): Refusal {
     ...(status === undefined ? {} : { status }),
     ...(destination === undefined ? {} : { hint: hintFor(destination, decision) }),
   }
-}
-
-/** Whether whoever asks is a person with a browser: those name HTML first. */
-export function prefersPage(rawHeaders: RawHeaders): boolean {
-  return /^[\t ]*text\/html\b/i.test(headerValues(rawHeaders, 'accept')[0] ?? '')
 }
 
 function hintFor(destination: Authority, decision: Decision | undefined): RefusalHint {
@@ -119,5 +113,15 @@ const sayings: ReadonlyMap<CloseReason, Said> = new Map<CloseReason, Said>([
     'body-idle-timeout',
     { reason: 'bad-request', status: 408, message: 'the content of the request stopped coming' },
   ],
+  [
+    'client-invalid',
+    { reason: 'bad-request', message: 'what followed this request is no request' },
+  ],
   ['drain-timeout', { reason: 'limit', message: 'this proxy is being shut down' }],
 ])
+
+/** The denial of a request that ended before it was decided; undefined where nobody waits for one. */
+export function denialFor(closeReason: CloseReason): 'internal-error' | 'bad-request' | undefined {
+  if (closeReason === 'internal-error') return closeReason
+  return closeReason === 'client-invalid' ? 'bad-request' : undefined
+}

@@ -1,9 +1,10 @@
 import type { Decision } from '../policy/decision.ts'
 import type { IpAddress } from '../wire/address.ts'
+import { prefersHtml } from '../wire/accept.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import type { Refusal } from '../wire/refusal.ts'
 import { describeDestination, type Exchange } from './exchange.ts'
-import { describeRefusal, prefersPage, type Said } from './refusal-words.ts'
+import { describeRefusal, type Said } from './refusal-words.ts'
 import type { Asked } from './verdict.ts'
 
 export interface Refusing {
@@ -51,6 +52,6 @@ export function wordFailure(
     ...said,
     correlationId: exchange.correlationId,
     destination: asked?.destination,
-    html: prefersPage(rawHeaders),
+    html: prefersHtml(rawHeaders),
   })
 }

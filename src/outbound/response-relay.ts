@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import { cut } from '../transport/cut.ts'
 import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
+import { forwardedResponseHeaders } from '../wire/response-head.ts'
 import type { Answering } from './answering.ts'
 import { ownVia } from './outgoing-headers.ts'
 
@@ -50,7 +51,10 @@ export class ResponseRelay implements Answering {
       return
     }
     if (status === 100 || request.httpVersion === '1.0' || response.headersSent) return
-    const fields = withoutHopByHop(headers)
+    const fields = withoutHeaders(
+      forwardedResponseHeaders(status, headers) ?? [],
+      (name) => name === 'x-ms-request-id',
+    )
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Interim'}\r\n`
     for (let index = 0; index < fields.length; index += 2) {
       head += `${fields[index]}: ${fields[index + 1]}\r\n`
@@ -63,7 +67,12 @@ export class ResponseRelay implements Answering {
     const { response, correlationId, mayKeepAlive, onProgress, onFailureBeforeHead } = this.#options
     onProgress(0)
     if (!mayKeepAlive()) response.shouldKeepAlive = false
-    const kept = withoutHeaders(withoutHopByHop(headers), (name) => name === 'via')
+    const forwarded = forwardedResponseHeaders(status, headers)
+    if (forwarded === undefined) {
+      onFailureBeforeHead('backend-invalid')
+      return
+    }
+    const kept = withoutHeaders(forwarded, (name) => name === 'via')
     const via = [...headerValues(headers, 'via'), ownVia].join(', ')
     const id =
       headerValues(kept, 'x-ms-request-id').length === 0 ? ['x-ms-request-id', correlationId] : []

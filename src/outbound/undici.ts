@@ -112,13 +112,16 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
   readonly #socket: Socket
   readonly #onBroken: (error: Error) => void
   #controller: Undici.Dispatcher.DispatchController | undefined
+  readonly #bytesBefore: number
+  #hasHead = false
   #done = false
 
   constructor(socket: Socket, answering: Answering) {
     this.#socket = socket
+    this.#bytesBefore = socket.bytesRead
     this.#answering = answering
     // Before undici hears of it: it takes a reset for the end of a body that is delimited by the connection's end.
-    this.#onBroken = (error) => this.#fail(isInvalid(error) ? 'backend-invalid' : 'backend-reset')
+    this.#onBroken = (error) => this.#break(error)
     socket.prependListener('error', this.#onBroken)
   }
 
@@ -134,6 +137,7 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
       this.#answering.interim(status, headers)
       return
     }
+    this.#hasHead = true
     this.#answering.head(status, headers)
   }
 
@@ -152,7 +156,7 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
     _controller: Undici.Dispatcher.DispatchController | undefined,
     error: Error,
   ): void {
-    this.#fail(isInvalid(error) ? 'backend-invalid' : 'backend-reset')
+    this.#break(error)
   }
 
   /** undici calls `onRequestStart` right before it writes. */
@@ -167,6 +171,13 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
   /** Says nothing from here on. */
   abandon(): void {
     this.#finish()
+  }
+
+  #break(error: Error): void {
+    // Bytes came and were no head: undici says only that the socket is gone. Such an answer was begun by somebody who had
+    // the request, which must not be sent again.
+    const isNoHead = !this.#hasHead && this.#socket.bytesRead > this.#bytesBefore
+    this.#fail(isNoHead || isInvalid(error) ? 'backend-invalid' : 'backend-reset')
   }
 
   #fail(reason: 'backend-reset' | 'backend-invalid'): void {

@@ -95,6 +95,11 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       want: /^HTTP\/1\.1 204 No Content\r\nETag: "x"\r\n(?!.*transfer-encoding)/is,
     },
     {
+      note: '204 has no length either',
+      answer: 'HTTP/1.1 204 No Content\r\nETag: "x"\r\nContent-Length: 3\r\n\r\n',
+      want: /^HTTP\/1\.1 204 No Content\r\nETag: "x"\r\n(?!.*content-length)/is,
+    },
+    {
       note: '304 keeps its fields',
       answer: 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
       want: /^HTTP\/1\.1 304 Not Modified\r\nETag: "x"\r\n/,
@@ -122,9 +127,9 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       want: /\r\n0\r\nX-Sum: 1\r\n\r\n$/,
     },
     {
-      note: 'early hints pass, our own 100 is not theirs',
+      note: 'early hints pass without what is for the answer, our own 100 is not theirs',
       answer:
-        'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
+        'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\nContent-Length: 5\r\nX-Ms-Request-Id: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
       want: /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK\r\n/,
     },
     {
@@ -213,21 +218,26 @@ void t.test('ForwardRequest answers for a destination whose answer is none', asy
   const cases: readonly (readonly [note: string, answer: string, reason: RegExp])[] = [
     ['nothing', '', /^backend-reset$/],
     ['no HTTP', 'SSH-2.0-OpenSSH_9\r\n', /^backend-invalid$/],
-    ['a status below 100', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n', /^backend-/],
+    ['a status below 100', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n', /^backend-invalid$/],
     [
       'an upgrade that nobody asked for',
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
-      /^backend-/,
+      /^backend-invalid$/,
     ],
     [
       'two lengths',
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
-      /^backend-/,
+      /^backend-invalid$/,
     ],
     [
       'a length and chunks',
       'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-      /^backend-/,
+      /^backend-invalid$/,
+    ],
+    [
+      'a transfer coding that we would take off',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
+      /^backend-invalid$/,
     ],
     ['a head without end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(64 * 1024)}`, /^backend-invalid$/],
     [
@@ -427,4 +437,37 @@ void t.test('ForwardRequest writes an end line for what lasted', async (t) => {
   client.send(`${ask('POST', origin.port, 'Content-Length: 3\r\n')}abc`)
   await client.response()
   t.match((await proxy.endLine()).end, { bytesIn: 3, bytesOut: 5, closeReason: 'complete' })
+})
+
+void t.test(
+  'ForwardRequest: a client that leaves after an early answer is denied nothing',
+  async (t) => {
+    const origin = await startRawOrigin({
+      onData: (socket, text) => {
+        if (text.includes('\r\n\r\n')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+      },
+    })
+    t.teardown(() => origin.close())
+    const proxy = await startProxy(t, enforced(origin.port))
+    const client = await proxy.connect()
+    client.send(`${ask('POST', origin.port, 'Content-Length: 100\r\n')}some`)
+    t.equal((await client.response()).status, 200)
+    client.end()
+    await client.rest()
+    await proxy.proxy.close()
+    t.same(
+      proxy.records.filter(({ decision }) => decision.effect === 'deny'),
+      [],
+    )
+  },
+)
+
+void t.test('ForwardRequest: after a head that reads two ways the connection ends', async (t) => {
+  const proxy = await startProxy(t, enforced(443))
+  const client = await proxy.connect()
+  client.send(ask('GET', 443, 'Transfer_Encoding: chunked\r\n'))
+  const response = await client.response()
+  t.equal(response.status, 400)
+  t.equal(response.header('connection'), 'close')
+  t.equal((await client.rest()).how, 'end')
 })

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import t from 'tap'
 import { startOrigin, startRawOrigin } from '../support/origin.ts'
 import { KiB } from '../../src/units.ts'
@@ -171,16 +172,40 @@ void t.test(
   },
 )
 
-void t.test('a client that sends far ahead of its answers is cut off', async (t) => {
+void t.test('a client that sends far ahead of its answers is told in its turn', async (t) => {
+  const held: ServerResponse[] = []
+  const allHeld = Promise.withResolvers<void>()
+  const origin = await startOrigin((_request, response) => {
+    if (held.push(response) === 64) allHeld.resolve()
+  })
+  t.teardown(() => origin.close())
+  const proxy = await startProxy(t, enforced(origin.port))
+  const client = await proxy.connect()
+  client.send(get(origin.port).repeat(65))
+  t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {
+    decision: { reason: 'limit' },
+    detail: 'requests without an answer',
+  })
+  client.send(get(origin.port).repeat(1000))
+  await allHeld.promise
+  for (const response of held) response.end('late')
+  for (let count = 0; count < 64; count++) t.equal((await client.response()).status, 200)
+  const last = await client.response()
+  t.equal(last.status, 503)
+  t.equal(JSON.parse(last.body).error.innererror.reason, 'limit')
+  t.equal((await client.rest()).text, '')
+  t.ok(proxy.dialled.length <= 64)
+})
+
+void t.test('one that sends thousands at once is cut off', async (t) => {
   const origin = await startOrigin(() => undefined)
   t.teardown(() => origin.close())
   const proxy = await startProxy(t, enforced(origin.port))
   const client = await proxy.connect()
   client.send(get(origin.port).repeat(1000))
-  await client.rest()
+  t.equal((await client.rest()).how, 'reset')
   t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {
     decision: { reason: 'limit' },
-    detail: 'requests without an answer',
   })
   t.ok(proxy.dialled.length <= 64)
 })

@@ -169,6 +169,8 @@ void t.test(
     const proxy = await startProxy(t, enforced(origin.port))
     const client = await proxy.connect()
     client.send(get(origin.port) + connectTo(origin.port))
+    const first = await client.response()
+    t.equal(first.status, 400, 'whose answer Node would not look after any more')
     t.equal((await client.rest()).text, '')
     t.ok(proxy.dialled.length < 2)
     t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {

@@ -1,11 +1,6 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import {
-  describeRefusal,
-  prefersPage,
-  sayingFor,
-  sentenceForTarget,
-} from '../../src/outbound/refusal-words.ts'
+import { describeRefusal, sayingFor, sentenceForTarget } from '../../src/outbound/refusal-words.ts'
 import { decide } from '../../src/outbound/verdict.ts'
 import { closeReasons, decisionReasons } from '../../src/reasons.ts'
 import { buildInForce } from '../support/in-force.ts'
@@ -94,11 +89,4 @@ void t.test('sentenceForTarget helps whoever takes the proxy for something else'
   t.match(sentenceForTarget('ws://a.example/'), /CONNECT/)
   t.equal(sentenceForTarget('http://a.example:x/'), undefined)
   t.equal(sentenceForTarget('noise'), undefined)
-})
-
-void t.test('prefersPage is for those who name HTML first', async (t) => {
-  t.ok(prefersPage(['Accept', 'text/html,application/xhtml+xml;q=0.9']))
-  t.notOk(prefersPage(['Accept', '*/*']))
-  t.notOk(prefersPage(['Accept', 'application/json, text/html']))
-  t.notOk(prefersPage([]))
 })

@@ -1,0 +1,22 @@
+import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from './headers.ts'
+
+/** What may be passed on of an answer's head, whichever way it goes. */
+
+const noContent = 204
+const firstFinal = 200
+
+/**
+ * Fields of an answer for the next client, as a flat list: hop-by-hop fields and those that Connection names are gone,
+ * and so is a length where there is no content or chunks say where it ends (RFC 9110 8.6, RFC 9112 6.3). Undefined: it
+ * is framed in a way that would mean something else to that client (a transfer coding that we would take off).
+ */
+export function forwardedResponseHeaders(
+  status: number,
+  rawHeaders: RawHeaders,
+): string[] | undefined {
+  const encodings = headerValues(rawHeaders, 'transfer-encoding')
+  if (encodings.some((value) => value.toLowerCase() !== 'chunked')) return undefined
+  const hasNoLength = status < firstFinal || status === noContent || encodings.length > 0
+  const kept = withoutHopByHop(rawHeaders)
+  return hasNoLength ? withoutHeaders(kept, (lowerName) => lowerName === 'content-length') : kept
+}
