@@ -79,13 +79,33 @@ function readListen(
   value: OutboundValue['listen'],
   context: ListenerContext & { readonly path: Path },
 ): ListenAddress | undefined {
-  const { host, port, socket } = value
+  const { host, port, socket, mode } = value
   if (socket !== undefined && host === undefined && port === undefined) {
-    return { socket: resolve(context.directory, socket) }
+    const path = resolve(context.directory, socket)
+    return mode === undefined ? { socket: path } : { socket: path, mode: readMode(mode, context) }
+  }
+  if (socket === undefined && mode !== undefined) {
+    context.findings.error([...context.path, 'mode'], '`mode` is for a `socket` only', 'key')
   }
   if (socket === undefined && host !== undefined && port !== undefined) return { host, port }
   context.findings.error(context.path, 'write either `socket`, or `host` and `port`')
   return undefined
+}
+
+/** Octal text, as the schema has it. */
+function readMode(
+  text: string,
+  { findings, path }: { readonly findings: Findings; readonly path: Path },
+): number {
+  const mode = Number.parseInt(text, 8)
+  // Threat: whoever connects speaks for the member; the permissions are all that guards a socket.
+  if ((mode & 0o002) !== 0) {
+    findings.error(
+      [...path, 'mode'],
+      `${quote(text)} lets every account of this machine connect; write \`0660\` and share a group`,
+    )
+  }
+  return mode
 }
 
 function readReference(

@@ -36,6 +36,10 @@ const listenAddress = object({
   host: optional(text(), 'address to listen on'),
   port: optional(listenPort, 'port; 0 takes a free one'),
   socket: optional(path, 'path of a Unix socket, instead of `host` and `port`'),
+  mode: optional(
+    text({ pattern: '^0[0-7]{3}$', says: 'an octal mode in quotes, such as `"0660"`' }),
+    'permissions of the Unix socket, `"0600"` if absent; who may write may connect, so never everyone',
+  ),
 })
 
 const listenerName = text({

@@ -37,7 +37,13 @@ export interface TcpAddress {
   readonly port: number
 }
 
-export type ListenAddress = TcpAddress | { readonly socket: string }
+export type ListenAddress = TcpAddress | SocketAddress
+
+export interface SocketAddress {
+  readonly socket: string
+  /** Permissions of the socket, never writable for everyone. Absent: 0600. */
+  readonly mode?: number
+}
 
 export interface InboundListener {
   readonly name: string

@@ -13,6 +13,8 @@ export interface TcpEndpoint {
 
 export interface UnixEndpoint {
   readonly socket: string
+  /** Permissions of the socket; whoever may write may connect (unix(7)). Absent: 0600, its owner alone. */
+  readonly mode?: number
 }
 
 export interface ListenOptions {
@@ -24,7 +26,7 @@ export interface ListenOptions {
 const maxSocketPathBytes = process.platform === 'darwin' ? 103 : 107
 
 /** Only its owner may connect. */
-const privateUmask = 0o177
+const privateMode = 0o600
 
 /** How long a socket that is there may take to show whether somebody answers. */
 const probeMs = 1000
@@ -39,7 +41,7 @@ const wordsByCode: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Listens, and gives the address that it became. A Unix socket has mode 0600 from its first moment and is removed on
+ * Listens, and gives the address that it became. A Unix socket has its mode from its first moment and is removed on
  * close; one left behind is removed first, if nobody answers on it. Throws `PerimeterError` RF_LISTEN.
  */
 export async function listen(
@@ -59,7 +61,7 @@ export async function listen(
 ): Promise<TcpEndpoint | UnixEndpoint> {
   if ('socket' in address) {
     await clearSocketPath(address.socket)
-    await bind(server, () => listenPrivately(server, address.socket), address.socket)
+    await bind(server, () => listenWithMode(server, address), address.socket)
   } else {
     const { host, port } = address
     await bind(server, () => server.listen({ host, port }), `${host}:${port}`)
@@ -95,10 +97,10 @@ function portHint(error: NodeJS.ErrnoException & { readonly port?: number }): st
 }
 
 /** The mode is right before anybody can connect: `listen` binds a path before it returns, so the mask covers just that. */
-function listenPrivately(server: Server, path: string): void {
-  const before = process.umask(privateUmask)
+function listenWithMode(server: Server, { socket, mode = privateMode }: UnixEndpoint): void {
+  const before = process.umask(0o777 & ~mode)
   try {
-    server.listen({ path })
+    server.listen({ path: socket })
   } finally {
     process.umask(before)
   }

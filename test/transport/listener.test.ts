@@ -81,6 +81,18 @@ void t.test('listen on a Unix socket', async (t) => {
     t.equal(existsSync(socket), false)
   })
 
+  await t.test('for a group too, where that is asked for, and for nobody else', async (t) => {
+    const socket = `${temporaryDirectory(t)}/rf.sock`
+    const server = closedAfter(t, newServer())
+    const before = process.umask(0o077)
+    t.teardown(() => process.umask(before))
+    const address = { socket, mode: 0o660 }
+    t.same(await listen(server, address), address)
+    t.equal(statSync(socket).mode & 0o777, 0o660, 'whatever the mask of the process')
+    t.equal(process.umask(), 0o077, 'the mask is as it was')
+    await connectedTo({ path: socket })
+  })
+
   await t.test('in place of one that a dead process left behind', async (t) => {
     const socket = `${temporaryDirectory(t)}/rf.sock`
     await leaveBehind(socket)
