@@ -1,3 +1,4 @@
+import { closestWord } from '../documents/closest-word.ts'
 import type { Findings } from '../documents/findings.ts'
 import type { Path } from '../documents/problem.ts'
 import { categories } from '../perimeter/category.ts'
@@ -33,6 +34,7 @@ export function readForeignProperties(
   const properties: Record<string, unknown> = { __proto__: null }
   for (const [key, item] of Object.entries(written)) {
     if (item === null || ignored.has(key)) continue
+    if (isRefused(key, context)) continue
     if (kind === 'accessRule' && unenforceable.includes(key)) {
       warnUnenforceable(item, { path: [...path, key], findings })
     } else {
@@ -52,6 +54,20 @@ export function readForeignProperties(
     case 'association':
       return properties
   }
+}
+
+/** Whether the key is refused here: what is taken out before the shape of the native form sees it, the shape does not know. */
+function isRefused(key: string, { kind, path, findings }: PropertiesContext): boolean {
+  const isLoop = key.toLowerCase() === 'copy'
+  // Without its `status` a link counts.
+  const isStatus = kind === 'link' && key !== 'status' && closestWord(key, ['status']) !== undefined
+  if (isLoop) {
+    findings.error([...path, key], 'loops are not supported; write each element out', 'key')
+  } else if (isStatus) {
+    const message = `unknown key ${quote(key)}; did you mean \`status\``
+    findings.error([...path, key], message, 'key')
+  }
+  return isLoop || isStatus
 }
 
 function warnUnenforceable(
@@ -128,14 +144,26 @@ const resourceKeys: ReadonlySet<string> = new Set([
   'type',
 ])
 
-/** Warns about keys of a resource that nobody here has heard of; a known one in other letter case was meant and is refused. */
+/** Keys that ARM has beside those, and that are no misspelling of one. */
+const otherArmKeys: ReadonlySet<string> = new Set([
+  'extendedLocation',
+  'identity',
+  'kind',
+  'managedBy',
+  'plan',
+  'scope',
+  'sku',
+  'zones',
+])
+
+/** Warns about keys of a resource that nobody here has heard of; what is nearly a known one was meant and is refused. */
 export function warnOfResourceKeys(
   resource: Readonly<Record<string, unknown>>,
   { path, findings }: { readonly path: Path; readonly findings: Findings },
 ): void {
   for (const key of Object.keys(resource)) {
     if (resourceKeys.has(key)) continue
-    const meant = [...resourceKeys].find((known) => known.toLowerCase() === key.toLowerCase())
+    const meant = otherArmKeys.has(key) ? undefined : closestWord(key, [...resourceKeys])
     const unknown = `unknown key ${quote(key)}`
     if (meant !== undefined) {
       findings.error([...path, key], `${unknown}; did you mean ${quote(meant)}`, 'key')

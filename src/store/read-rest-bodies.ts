@@ -14,10 +14,11 @@ export function readRestBodies(data: unknown, findings: Findings): readonly Fore
   const page = asRecord(data)
   const value = page?.['value']
   if (!Array.isArray(value)) return readBody(data, [], findings)
-  const nextLink = page?.['nextLink']
-  if (typeof nextLink === 'string' && nextLink !== '') {
+  const [key, nextLink] =
+    Object.entries(page ?? {}).find(([name]) => name.toLowerCase() === 'nextlink') ?? []
+  if (key !== undefined && typeof nextLink === 'string' && nextLink !== '') {
     findings.error(
-      ['nextLink'],
+      [key],
       'this is one page of several; put the bodies of all pages into one list',
       'key',
     )

@@ -26,6 +26,10 @@ export function readTemplate(
   findings: Findings,
 ): readonly ForeignBody[] {
   const context = { findings, text: createTemplateText(findings), parent: undefined }
+  for (const key of Object.keys(template)) {
+    if (key === 'resources' || key.toLowerCase() !== 'resources') continue
+    findings.error([key], `unknown key ${quote(key)}; did you mean \`resources\``, 'key')
+  }
   return readResources(template['resources'], ['resources'], context)
 }
 
