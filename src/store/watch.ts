@@ -31,10 +31,17 @@ export interface WatchOptions {
   readonly onProblem?: (error: unknown) => void
   readonly debounceMs?: number
   readonly pollMs?: number
+  /** While something is missing or was just made again. */
+  readonly quickPollMs?: number
 }
 
 const defaultDebounceMs = 100
-const defaultPollMs = seconds(5)
+const defaultPollMs = seconds(1)
+const slowestPollMs = seconds(5)
+/** While something is missing or was just made again: its return may have come before its watch. */
+const quickPollMs = 250
+/** How long after a directory was made again. */
+const quickForMs = seconds(2)
 /** A directory that never rests is looked at all the same. */
 const longestDebounceMs = seconds(1)
 
@@ -52,9 +59,13 @@ export function createWatch(options: WatchOptions): Watch {
   let closed = false
   let debounce: NodeJS.Timeout | undefined
   let firstEventAt: number | undefined
+  const quickEveryMs = options.quickPollMs ?? quickPollMs
+  let quick: NodeJS.Timeout | undefined
+  let quickUntil = 0
   let looking: Promise<void> = Promise.resolve()
-  const poll = setInterval(() => void look(), options.pollMs ?? defaultPollMs)
-  poll.unref()
+  const pollMs = options.pollMs ?? defaultPollMs
+  let lookMs = 0
+  let poll = pollLater()
 
   return {
     setPaths(next, readSince) {
@@ -70,8 +81,9 @@ export function createWatch(options: WatchOptions): Watch {
     mark: () => serially(remember),
     close() {
       closed = true
-      clearInterval(poll)
+      clearTimeout(poll)
       clearTimeout(debounce)
+      clearTimeout(quick)
       for (const { watcher } of watchers.values()) watcher.close()
       watchers.clear()
     },
@@ -88,11 +100,24 @@ export function createWatch(options: WatchOptions): Watch {
     seen = await readAll()
   }
 
+  /** Many files take their time: a poll may have a fiftieth of it, and comes every `slowestPollMs` whatever it takes. */
+  function pollLater(): NodeJS.Timeout {
+    const delayMs = Math.max(pollMs, Math.min(lookMs * 50, slowestPollMs))
+    const timer = setTimeout(() => {
+      void look().finally(() => {
+        if (!closed) poll = pollLater()
+      })
+    }, delayMs)
+    return timer.unref()
+  }
+
   function look(): Promise<void> {
     return serially(async () => {
       if (closed) return
+      const began = performance.now()
       await followDirectories()
       const now = await readAll()
+      lookMs = performance.now() - began
       if (closed || now === seen) return
       seen = now
       options.onChange()
@@ -123,10 +148,11 @@ export function createWatch(options: WatchOptions): Watch {
 
   /** Opens and closes watches so that each directory that matters, or what is left of its path, is watched. */
   async function followDirectories(): Promise<void> {
-    const wanted = await directoriesOf(paths)
+    const { directories: wanted, isMissing } = await directoriesOf(paths)
     for (const [directory, { watcher, identity }] of watchers) {
       // A directory that was removed and made again has the same name, and the watch is on the old one.
       if (wanted.get(directory) === identity) continue
+      quickUntil = performance.now() + quickForMs
       watcher.close()
       watchers.delete(directory)
     }
@@ -146,35 +172,65 @@ export function createWatch(options: WatchOptions): Watch {
         unwatchable.add(directory)
       }
     }
+    if (isMissing || performance.now() < quickUntil) lookAgainSoon()
+  }
+
+  function lookAgainSoon(): void {
+    if (closed) return
+    clearTimeout(quick)
+    const delayMs = Math.min(
+      Math.max(quickEveryMs, lookMs * 10),
+      Math.max(quickEveryMs, seconds(1)),
+    )
+    quick = setTimeout(() => void look(), delayMs)
+    quick.unref()
   }
 }
 
-/** The directories to watch, each with what tells it from another of the same name. */
-async function directoriesOf(paths: readonly string[]): Promise<Map<string, string>> {
+interface WatchedDirectories {
+  /** Each with what tells it from another of the same name. */
+  readonly directories: Map<string, string>
+  /** Something that is watched, or its directory, is not there. */
+  readonly isMissing: boolean
+}
+
+async function directoriesOf(paths: readonly string[]): Promise<WatchedDirectories> {
   const directories = new Map<string, string>()
   const found = await Promise.all(paths.map((path) => findFiles(path, '/')))
-  for (const path of found.flatMap(({ directories: looked }) => looked))
-    await addExisting(directories, path)
+  let isMissing = false
+  for (const path of found.flatMap(({ directories: looked }) => looked)) {
+    if (!(await addExisting(directories, path))) isMissing = true
+  }
   for (const path of found.flatMap(({ files }) => files)) {
-    await addExisting(directories, path)
+    if (!(await addExisting(directories, path, { isFile: true }))) isMissing = true
     // A symbolic link may lead to a file that is edited in place elsewhere.
     const real = await fs.realpath(path).catch(() => undefined)
-    if (real !== undefined) await addExisting(directories, dirname(real))
+    if (real === undefined) isMissing = true
+    else await addExisting(directories, dirname(real))
   }
-  return directories
+  return { directories, isMissing }
 }
 
-/** Adds the path if it is a directory, or the nearest one above it that exists: there its return will show. */
-async function addExisting(directories: Map<string, string>, directory: string): Promise<void> {
+/**
+ * Adds the path if it is a directory, or the nearest one above it that exists: there its return will show. Says whether
+ * that was the one to watch.
+ */
+async function addExisting(
+  directories: Map<string, string>,
+  directory: string,
+  options: { readonly isFile?: boolean } = {},
+): Promise<boolean> {
+  const nearest = options.isFile === true ? dirname(directory) : directory
   for (let current = directory; ; current = dirname(current)) {
-    if (directories.has(current)) return
+    const isNear = current === directory || current === nearest
+    if (directories.has(current)) return isNear
     const stats = await fs.stat(current).catch(() => undefined)
     if (stats?.isDirectory() === true) {
       // A directory that is made again may get the inode of the old one.
       directories.set(current, `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`)
-      return
+      return isNear
     }
-    if (current === dirname(current)) return
+    if (current === dirname(current)) return false
   }
 }
 

@@ -19,7 +19,10 @@ interface Watched {
   readonly changes: () => number
 }
 
-async function watchFolder(t: Test, pollMs = 60_000): Promise<Watched> {
+async function watchFolder(
+  t: Test,
+  { pollMs = 60_000, quickPollMs = 60_000 } = {},
+): Promise<Watched> {
   const folder = await mkdtemp(join(tmpdir(), 'ringfence-watch-'))
   let changes = 0
   let waitedFor = 0
@@ -32,6 +35,7 @@ async function watchFolder(t: Test, pollMs = 60_000): Promise<Watched> {
     debounceMs: 30,
     // By default so long that only an event can be the cause.
     pollMs,
+    quickPollMs,
   })
   t.teardown(async () => {
     watch.close()
@@ -204,8 +208,23 @@ void t.test('createWatch', async (t) => {
     }
   })
 
+  await t.test('polls quickly while something is missing, and when it came back', async (t) => {
+    const watched = await watchFolder(t, { quickPollMs: 50 })
+    const link = join(watched.folder, 'shop.yaml')
+    const far = join(watched.folder, 'far', 'away')
+    await mkdir(join(watched.folder, 'far'))
+    await symlink(join(far, 'shop.yaml'), link)
+    // The link leads to nothing, so no directory that it leads to can be watched.
+    await watched.watch.setPaths([link], Date.now() + 1000)
+    await mkdir(far)
+    await writeFile(join(far, 'shop.yaml'), 'one')
+    await watched.changed()
+    await writeFile(join(far, 'shop.yaml'), 'two')
+    await watched.changed()
+  })
+
   await t.test('polls where no event comes', async (t) => {
-    const watched = await watchFolder(t, 50)
+    const watched = await watchFolder(t, { pollMs: 50 })
     const far = join(watched.folder, 'far')
     await mkdir(far)
     const [file, link, other] = ['shop.yaml', 'link', 'other'].map((name) => join(far, name))
