@@ -15,7 +15,7 @@ import { drain } from './compose/drain.ts'
 import { createFaults, type Faults } from './compose/faults.ts'
 import { createFollowingResolver, followSwap } from './compose/follow.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
-import { describeLostAssociations } from './compose/lost-associations.ts'
+import { describeLost } from './compose/lost-associations.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
@@ -209,7 +209,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     triggers: readonly string[],
   ): Promise<ReloadOutcome> {
     const { inForce, needsRestart } = next
-    const lost = describeLostAssociations(state.inForce?.snapshot, inForce.snapshot)
+    const lost = describeLost(state.inForce?.snapshot, inForce.snapshot)
     const warnings = [...next.warnings, ...lost]
     const changed = inForce.version !== state.inForce?.version
     const before = pems
@@ -223,6 +223,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     tally.setResources(inForce.settings.resources.map(({ id }) => id.key))
     const { version } = inForce
     log[warnings.length > 0 ? 'warn' : 'info']({ triggers, version, changed, warnings }, 'reloaded')
+    for (const line of lost) log.warn({ version }, line)
     if (needsRestart.length > 0) log.warn({ needsRestart }, 'some settings need a restart')
     try {
       await followSwap({ openConnections, outbound, inbound }, { version, before, after: pems })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { describeLostAssociations } from '../../src/compose/lost-associations.ts'
+import { describeLost, describeLostAssociations } from '../../src/compose/lost-associations.ts'
 import type { PublicNetworkAccess } from '../../src/perimeter/resource.ts'
 import { buildInForce } from '../support/in-force.ts'
 import type { InForceParts } from '../support/settings-parts.ts'
@@ -37,4 +37,15 @@ void t.test('describeLostAssociations: a resource that settings do not know eith
   const { snapshot: before } = buildInForce({ ...partsOf(), perimeters })
   const { snapshot: after } = buildInForce({})
   t.match(describeLostAssociations(before, after), [/nothing reaches it/])
+})
+
+void t.test('describeLost: a perimeter that no file declares any more comes first', async (t) => {
+  const { snapshot: before } = buildInForce({ ...partsOf('Enabled'), perimeters })
+  const { snapshot: after } = buildInForce(partsOf('Enabled'))
+  const [first, second, ...more] = describeLost(before, after)
+  t.match(first, /^the perimeter `shop` is declared no more/)
+  t.match(second, /its own firewall alone decides/)
+  t.same(more, [])
+  t.same(describeLost(before, before), [])
+  t.same(describeLost(undefined, after), [])
 })
