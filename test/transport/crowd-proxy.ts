@@ -1,5 +1,6 @@
 import { existsSync, openSync, readSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { type Duplex, duplexPair } from 'node:stream'
 import { createOpenConnections, type OpenEntry } from '../../src/transport/connections.ts'
 import { createDial } from '../../src/transport/dial.ts'
 import { openTunnel } from '../../src/transport/tunnel.ts'
@@ -29,7 +30,16 @@ const port = await listening(server)
 
 process.on(
   'message',
-  (message: { upstreamPort?: number; deny?: readonly number[]; ask?: boolean }) => {
+  (message: {
+    upstreamPort?: number
+    deny?: readonly number[]
+    ask?: boolean
+    inProcess?: number
+  }) => {
+    for (let count = 0; count < (message.inProcess ?? 0); count++) {
+      const [[client], [upstream]] = [duplexPair(), duplexPair()]
+      join(client, upstream)
+    }
     if (message.upstreamPort !== undefined) {
       upstreamPort = message.upstreamPort
       process.send?.({ port })
@@ -45,6 +55,10 @@ async function carry(client: Socket): Promise<void> {
     client.destroy()
     return
   }
+  join(client, dialled.socket)
+}
+
+function join(client: Duplex, upstream: Duplex): void {
   const number = numbered++
   const entry: OpenEntry = {
     version: String(version),
@@ -53,7 +67,7 @@ async function carry(client: Socket): Promise<void> {
   }
   const tunnel = openTunnel({
     client,
-    upstream: dialled.socket,
+    upstream,
     clientHead: Buffer.alloc(0),
     upstreamHead: Buffer.alloc(0),
     idleMs: minutes(5),
