@@ -175,12 +175,12 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
           ports.log.error({ err: error, listener: listenerName }, 'listener fault'),
       })
       port = address.port
-      // Takes its time to load; not on the first request, and nobody waits for it here.
-      setImmediate(() => {
+      // Takes its time to load: not on the first request if that can be helped, and not while others still start.
+      setTimeout(() => {
         context
           .callBackend()
           .catch((error: unknown) => ports.log.error({ err: error }, 'http-proxy cannot be loaded'))
-      })
+      }, preloadAfterMs).unref()
       return address
     },
     deliver(delivery) {
@@ -213,6 +213,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     },
   }
 }
+
+/** The start of a whole instance takes less. */
+const preloadAfterMs = 300
 
 const misplaced: Readonly<Record<'connect' | 'flood', RefuseAs>> = {
   connect: { reason: 'bad-request', detail: 'CONNECT behind another request' },
