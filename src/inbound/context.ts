@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Backend } from '../perimeter/resource.ts'
 import type { FailureReason } from '../reasons.ts'
+import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CallBackend } from './http-proxy.ts'
 import type { Connection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
-import type { UpgradeSlots } from './upgrade-slots.ts'
 
 /** What the parts of one inbound proxy share. */
 export interface InboundContext {
@@ -18,7 +18,7 @@ export interface InboundContext {
   readonly callBackend: () => Promise<CallBackend>
   /** Everything that is open. */
   readonly exchanges: Set<Exchange>
-  readonly upgradeSlots: UpgradeSlots
+  readonly slots: TunnelSlots
   /** Draining: each answer is the last of its connection. */
   isDraining: boolean
 }

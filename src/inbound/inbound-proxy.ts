@@ -4,6 +4,7 @@ import type { Delivery } from '../identity/caller.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
 import { cut } from '../transport/cut.ts'
 import { listen } from '../transport/listener.ts'
+import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { seconds } from '../units.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
@@ -21,7 +22,6 @@ import { admit, type RefuseAs } from './admit.ts'
 import { createServing } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
-import { upgradeSlotsOf } from './upgrade-slots.ts'
 
 /** The reverse proxy of one listener. */
 export interface InboundProxy {
@@ -59,7 +59,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     backends,
     callBackend: () => (loading ??= loadCallBackend(backends)),
     exchanges: new Set(),
-    upgradeSlots: upgradeSlotsOf(ports.openConnections),
+    slots: tunnelSlotsOf(ports.openConnections),
     isDraining: false,
   }
 

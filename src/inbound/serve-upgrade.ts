@@ -95,7 +95,7 @@ class ServedUpgrade {
   begin(refuseAs: RefuseAs | undefined): void {
     const { ports } = this.#context
     const { facts, correlationId } = this.#exchange
-    const slots = this.#context.upgradeSlots
+    const { slots } = this.#context
     const limit = ports.currentInForce()?.settings.limits.tunnelsPerResource ?? 0
     const admission = admit(ports, facts, {
       correlationId,
@@ -111,7 +111,7 @@ class ServedUpgrade {
     const { judgement, entry } = admission
     this.#exchange.admitted = { judgement, entry }
     this.#slot = judgement.decision.resource?.id.key
-    if (this.#slot !== undefined) slots.take(this.#slot)
+    if (this.#slot !== undefined) slots.take(this.#slot, limit)
     try {
       this.#ask(admission)
     } catch (error) {
@@ -275,7 +275,7 @@ class ServedUpgrade {
 
   #end(closeReason: CloseReason): void {
     this.#deadline.cancel()
-    if (this.#slot !== undefined) this.#context.upgradeSlots.release(this.#slot)
+    if (this.#slot !== undefined) this.#context.slots.release(this.#slot)
     this.#slot = undefined
     this.#exchange.end(closeReason)
   }

@@ -5,6 +5,7 @@ import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
 import { discardInput } from '../transport/discard.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
+import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { KiB, seconds } from '../units.ts'
 import { type Refusal, renderRefusal } from '../wire/refusal.ts'
 import { answerSocket } from './answer.ts'
@@ -16,7 +17,6 @@ import { ForwardRequest } from './forward-request.ts'
 import type { OutboundPorts } from './ports.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { refuse, type Refusing } from './refusing.ts'
-import { TunnelSlots } from './tunnel-slots.ts'
 import { isWebSocketUpgrade, respondOn } from './upgrade.ts'
 
 /** The forward proxy of one outbound listener. */
@@ -61,7 +61,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     listener,
     ports,
     dialPeer: createDialAuthority(ports.dial),
-    slots: new TunnelSlots(),
+    slots: tunnelSlotsOf(ports.openConnections),
     pool: new ConnectionPool(),
     underWay: new Set(),
     isStopping: false,

@@ -1,10 +1,10 @@
 import type { CloseReason } from '../reasons.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
+import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import { seconds } from '../units.ts'
 import type { ConnectionPool } from './connection-pool.ts'
 import type { OutboundPorts } from './ports.ts'
-import type { TunnelSlots } from './tunnel-slots.ts'
 
 /** What the requests of one listener share. */
 export interface ProxyContext {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { TunnelSlots } from '../../src/outbound/tunnel-slots.ts'
+import { createOpenConnections } from '../../src/transport/connections.ts'
+import { TunnelSlots, tunnelSlotsOf } from '../../src/transport/tunnel-slots.ts'
 
 void t.test('TunnelSlots counts each resource by itself', async (t) => {
   const slots = new TunnelSlots()
@@ -18,4 +19,11 @@ void t.test('TunnelSlots never has less than nothing', async (t) => {
   slots.release('one')
   t.ok(slots.take('one', 1))
   t.notOk(slots.take('one', 1))
+})
+
+void t.test('tunnelSlotsOf: whoever shares what is open shares the count', async (t) => {
+  const [one, other] = [1, 2].map(() => createOpenConnections({ version: () => '' }))
+  if (one === undefined || other === undefined) throw new Error('two were made')
+  t.equal(tunnelSlotsOf(one), tunnelSlotsOf(one))
+  t.not(tunnelSlotsOf(one), tunnelSlotsOf(other))
 })
