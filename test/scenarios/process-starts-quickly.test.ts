@@ -6,10 +6,11 @@ import { shopPerimeter, shopSettings } from '../support/shop.ts'
 /** On a quiet machine. */
 const readyWithinMs = 300
 /**
- * What Node alone takes to start and end there. Tests run beside others: where Node alone takes longer, the machine is
- * busy, and the bar rises with it. It never falls below `readyWithinMs`.
+ * What Node alone takes to start and end there: 24 ms, median of 15, on the machine on which a start took 258 ms. Tests
+ * run beside others: where Node alone takes longer, the machine is busy, and the bar rises with it. It never falls below
+ * `readyWithinMs`.
  */
-const bareNodeMs = 50
+const bareNodeMs = 24
 const startsPerRound = 5
 /** The best counts. */
 const rounds = 3
@@ -48,6 +49,7 @@ void t.test('ringfence run is ready in under 300 ms', async (t) => {
     measured.push({ ready: median(ready), bare: median(bare) })
     if (measured.some(isQuick)) break
   }
+  t.comment(JSON.stringify(measured))
   t.ok(measured.some(isQuick), JSON.stringify(measured))
 })
 
