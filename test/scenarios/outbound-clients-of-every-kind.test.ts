@@ -118,7 +118,7 @@ void t.test('npm talks to a registry that is allowed', async (t) => {
   const allowed = await runTool(t, npm(site.httpsUrl))
   t.equal(allowed.code, 0, allowed.errors)
   t.ok(site.secure.seen.length > 0)
-  const refused = await runTool(t, npm('https://registry.other.example/'))
+  const refused = await runTool(t, npm('https://packages.other.example/'))
   t.not(refused.code, 0)
   t.match(refused.errors, /403/)
 })

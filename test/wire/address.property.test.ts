@@ -22,7 +22,7 @@ const ipv6Text = fc.oneof(
 )
 
 void t.test('parseAddress reads what net.isIP takes, and prints what it reads again', async (t) => {
-  fc.assert(
+  const run = fc.check(
     fc.property(fc.oneof(fc.ipV4(), ipv6Text), (text) => {
       fc.pre(isIP(text) !== 0)
       const address = parseAddress(text)
@@ -36,11 +36,11 @@ void t.test('parseAddress reads what net.isIP takes, and prints what it reads ag
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
 
 void t.test('parseAddress agrees with a naive reading of the bytes', async (t) => {
-  fc.assert(
+  const run = fc.check(
     fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(15), (random, zeros) => {
       const bytes = random.map((byte, index) => (index >= zeros && index < zeros + 6 ? 0 : byte))
       const hex = Buffer.from(bytes).toString('hex')
@@ -51,7 +51,7 @@ void t.test('parseAddress agrees with a naive reading of the bytes', async (t) =
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
 
 void t.test('no text makes the parsers throw', async (t) => {
@@ -59,20 +59,20 @@ void t.test('no text makes the parsers throw', async (t) => {
     fc.string(),
     fc.string({ unit: fc.constantFrom(...'0123456789abcdefx.:/%[]'.split('')) }),
   )
-  fc.assert(
+  const run = fc.check(
     fc.property(text, (text) => {
       parseAddress(text)
       parsePrefix(text)
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
 
 void t.test('prefixCovers agrees with comparing bits as text', async (t) => {
   const bits = (bytes: Uint8Array) =>
     [...bytes].map((byte) => byte.toString(2).padStart(8, '0')).join('')
-  fc.assert(
+  const run = fc.check(
     fc.property(fc.ipV4(), fc.ipV4(), fc.nat(32), fc.boolean(), (one, other, length, same) => {
       const address = parseAddress(same ? one : other)
       const network = parsePrefix(`${one}/${length}`)
@@ -85,5 +85,5 @@ void t.test('prefixCovers agrees with comparing bits as text', async (t) => {
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })

@@ -16,7 +16,7 @@ const almost = fc.oneof(
 void t.test(
   'no text makes the parsers throw, and what they take prints to what they read again',
   async (t) => {
-    fc.assert(
+    const run = fc.check(
       fc.property(almost, (text) => {
         const authority = parseAuthority(text, 80)
         parseHost(text)
@@ -28,7 +28,7 @@ void t.test(
       }),
       limits,
     )
-    t.pass()
+    t.equal(fc.defaultReportMessage(run), undefined)
   },
 )
 
@@ -38,18 +38,18 @@ void t.test('canonical authorities read as themselves', async (t) => {
     fc.ipV4(),
     fc.ipV6().map((text) => `[${text}]`),
   )
-  fc.assert(
+  const run = fc.check(
     fc.property(host, fc.integer({ min: 1, max: 65_535 }), (host, port) => {
       const authority = parseAuthority(`${host}:${port}`)
       return authority !== undefined && authority.port === port
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
 
 void t.test('a name that is taken is one for every URL parser too, and the same one', async (t) => {
-  fc.assert(
+  const run = fc.check(
     fc.property(almost, (text) => {
       const name = parseHostname(text)
       if (name === undefined) return true
@@ -61,16 +61,16 @@ void t.test('a name that is taken is one for every URL parser too, and the same 
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
 
 void t.test('a pattern that is taken is canonical', async (t) => {
-  fc.assert(
+  const run = fc.check(
     fc.property(fc.constantFrom('', '*.', '*'), almost, (head, text) => {
       const pattern = parseNamePattern(head + text)
       return pattern === undefined || parseNamePattern(pattern.toUpperCase()) === pattern
     }),
     limits,
   )
-  t.pass()
+  t.equal(fc.defaultReportMessage(run), undefined)
 })
