@@ -5,22 +5,18 @@ import type { Tunnel } from '../transport/tunnel.ts'
 import { prefersHtml } from '../wire/accept.ts'
 import { type Refusal, statusOf } from '../wire/refusal.ts'
 import { answerRequest, lingerFor } from './answer.ts'
-import type { Outgoing, Sent } from './answering.ts'
+import type { Outgoing } from './answering.ts'
 import { poolKey, type Pooled } from './connection-pool.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange } from './exchange.ts'
 import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exchange-tunnel.ts'
 import { type ForwardArrival, readForwardHead } from './forward-head.ts'
-import { sendOver } from './http-exchange.ts'
-import { IdleWatch } from './idle-watch.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
-import { bodyIdleMsOf, headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
+import { Passage } from './passage.ts'
+import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { denialFor, type Said, sayingFor } from './refusal-words.ts'
 import { refuse, type Refusing, wordFailure } from './refusing.ts'
-import { readBody } from './request-body.ts'
-import { ResponseRelay } from './response-relay.ts'
-import { maySendAgain } from './send-again.ts'
 import { openConnection } from './undici.ts'
 import { renderSwitch, type UpgradeArrival, webSocketFields } from './upgrade.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
@@ -42,17 +38,12 @@ export class ForwardRequest implements UnderWay {
   readonly #exchange: Exchange
   readonly #aborted = new AbortController()
   #asked: Asked | undefined
-  #outgoing: Outgoing | undefined
+  #passage: Passage | undefined
   #headerBytes = 0
-  #relay: ResponseRelay | undefined
-  #idle: IdleWatch | undefined
-  #sent: Sent | undefined
-  #pooled: Pooled | undefined
   #upgrade: UpgradeArrival | undefined
   #departure: Departure | undefined
   #slotOf: string | undefined
   #tunnel: Tunnel | undefined
-  #retried = false
   #over = false
 
   constructor(context: ProxyContext, arrival: ForwardArrival) {
@@ -96,7 +87,7 @@ export class ForwardRequest implements UnderWay {
       this.#tunnel.end(reason)
       return
     }
-    this.#sent?.abort()
+    this.#passage?.abort()
     if (this.#response.headersSent) {
       this.#cut(reason)
       return
@@ -140,9 +131,8 @@ export class ForwardRequest implements UnderWay {
     }
     if (isUpgrade) this.#slotOf = resource
     const headers = isUpgrade ? [...written.headers, ...webSocketFields] : written.headers
-    const body = hasBody ? readBody(request, (bytes) => this.#moved('in', bytes)) : undefined
-    this.#outgoing = { method: request.method ?? '', path, headers, body }
     this.#headerBytes = limits.headerBytes
+    this.#passage = this.#newPassage({ method: request.method ?? '', path, headers }, hasBody)
     const pooled = isUpgrade ? undefined : this.#takePooled(verdict, asked)
     if (pooled === undefined) await this.#reach(verdict, asked)
     else this.#sendPooled(pooled, { admitted: verdict, asked })
@@ -161,7 +151,7 @@ export class ForwardRequest implements UnderWay {
       pooled.connection.destroy()
       return
     }
-    this.#sendOn(pooled)
+    this.#begun().sendOn(pooled)
   }
 
   async #reach(admitted: Admitted, asked: Asked): Promise<void> {
@@ -195,7 +185,7 @@ export class ForwardRequest implements UnderWay {
     }
     const { version } = admitted.inForce
     const key = poolKey(version, asked.destination)
-    this.#sendOn({ connection, key, version, address })
+    this.#begun().sendOn({ connection, key, version, address })
   }
 
   /** False: what is in force now does not allow it any more, and the client has been told. */
@@ -207,28 +197,37 @@ export class ForwardRequest implements UnderWay {
     return false
   }
 
-  #sendOn(pooled: Pooled): void {
-    this.#pooled = pooled
-    const { outgoing, relay } = this.#begin()
-    this.#sent = pooled.connection.send(outgoing, relay)
+  #newPassage(head: Omit<Outgoing, 'body'>, hasBody: boolean): Passage {
+    return new Passage({
+      context: this.#context,
+      exchange: this.#exchange,
+      request: this.#request,
+      response: this.#response,
+      expectsContinue: this.#expectsContinue,
+      hasBody,
+      head,
+      headerBytes: this.#headerBytes,
+      onFailure: (reason) => this.#fail(reason),
+      onCut: (reason) => this.#finish(reason),
+      onStall: (reason) => this.end(reason),
+    })
+  }
+
+  #begun(): Passage {
+    if (this.#passage === undefined) throw new Error('nothing to send')
+    return this.#passage
   }
 
   #sendOver(stream: Duplex, admitted: Admitted): void {
-    const { outgoing, relay } = this.#begin()
-    const headerBytes = this.#headerBytes
     const upgrade = this.#upgrade
     const timeouts = tunnelTimeoutsOf(admitted)
-    this.#sent = sendOver(stream, outgoing, {
-      headerBytes,
-      answering: relay,
-      ...(upgrade === undefined
-        ? {}
-        : {
-            upgraded: (answer, upstreamHead) => {
-              this.#switch(answer, { stream, upstreamHead, upgrade, timeouts })
-            },
-          }),
-    })
+    const upgraded =
+      upgrade === undefined
+        ? undefined
+        : (answer: IncomingMessage, upstreamHead: Buffer): void => {
+            this.#switch(answer, { stream, upstreamHead, upgrade, timeouts })
+          }
+    this.#begun().sendOver(stream, upgraded)
   }
 
   /** The destination has switched: from here on it is a tunnel. */
@@ -248,7 +247,7 @@ export class ForwardRequest implements UnderWay {
       this.#fail('backend-invalid')
       return
     }
-    this.#idle?.stop()
+    this.#passage?.stopWatching()
     this.#departure?.stop()
     this.#response.detachSocket(this.#request.socket)
     this.#tunnel = openExchangeTunnel(this.#exchange, {
@@ -263,59 +262,13 @@ export class ForwardRequest implements UnderWay {
     })
   }
 
-  #begin(): { outgoing: Outgoing; relay: ResponseRelay } {
-    const outgoing = this.#outgoing
-    if (outgoing === undefined) throw new Error('nothing to send')
-    if (this.#expectsContinue && !this.#retried) this.#response.writeContinue()
-    this.#idle ??= new IdleWatch(bodyIdleMsOf(this.#context.ports.currentInForce()?.settings), () =>
-      this.#stall(),
-    )
-    this.#relay = new ResponseRelay({
-      request: this.#request,
-      response: this.#response,
-      correlationId: this.#exchange.correlationId,
-      mayKeepAlive: () => !this.#context.isStopping,
-      onProgress: (bytes) => this.#moved('out', bytes),
-      onDrain: () => {
-        this.#moved('out', 0)
-        this.#sent?.resume()
-      },
-      onEnd: () => this.#giveBack(),
-      onFailureBeforeHead: (reason) => this.#fail(reason),
-      onCut: (reason) => this.#finish(reason),
-    })
-    return { outgoing, relay: this.#relay }
-  }
-
-  #moved(direction: 'in' | 'out', bytes: number): void {
-    if (direction === 'in') this.#exchange.bytesIn += bytes
-    else this.#exchange.bytesOut += bytes
-    this.#idle?.touch()
-  }
-
-  /** Nothing moved: the client stopped sending or taking, or the destination does not answer. */
-  #stall(): void {
-    const isWholeOrStuck = this.#request.complete || (this.#outgoing?.body?.readableLength ?? 0) > 0
-    const waitsForOrigin = isWholeOrStuck && !this.#response.headersSent
-    this.end(waitsForOrigin ? 'backend-timeout' : 'body-idle-timeout')
-  }
-
   #fail(reason: FailureReason): void {
     if (this.#over) return
-    const outgoing = this.#outgoing
-    const connection = this.#pooled?.connection
-    if (
-      outgoing !== undefined &&
-      !this.#retried &&
-      maySendAgain(outgoing, { reason, connection })
-    ) {
-      this.#retried = true
-      connection?.destroy()
-      this.#pooled = undefined
+    if (this.#passage?.mayRepeat(reason) === true) {
       void this.#retry()
       return
     }
-    this.#sent?.abort()
+    this.#passage?.abort()
     this.#answer(reason)
   }
 
@@ -330,16 +283,6 @@ export class ForwardRequest implements UnderWay {
       this.#context.ports.log.error({ err: error }, 'a request could not be sent again')
       this.end('internal-error')
     }
-  }
-
-  #giveBack(): void {
-    const pooled = this.#pooled
-    this.#pooled = undefined
-    if (pooled === undefined) return
-    if (pooled.version !== this.#context.ports.currentInForce()?.version)
-      pooled.connection.destroy()
-    // undici closes it itself where the answer came before the end of the request.
-    else this.#context.pool.give(pooled)
   }
 
   #refuse(refusing: Omit<Refusing, 'asked' | 'protocol' | 'html'>): void {
@@ -367,28 +310,23 @@ export class ForwardRequest implements UnderWay {
   }
 
   #cut(reason: CloseReason): void {
-    if (this.#relay === undefined) this.#request.socket.destroy()
-    else this.#relay.cut(reason)
+    if (this.#passage === undefined) this.#request.socket.destroy()
+    else this.#passage.cut(reason)
     this.#finish(reason)
   }
 
   #finish(closeReason: CloseReason, status?: number): void {
     if (this.#over) return
     this.#over = true
-    this.#idle?.stop()
     this.#departure?.stop()
     this.#aborted.abort()
     if (this.#slotOf !== undefined) this.#context.slots.release(this.#slotOf)
-    if (closeReason !== 'complete') {
-      this.#sent?.abort()
-      this.#pooled?.connection.destroy()
-    }
-    this.#outgoing?.body?.destroy()
+    this.#passage?.stop({ isComplete: closeReason === 'complete' })
     const sent = this.#response.headersSent ? this.#response.statusCode : undefined
     this.#exchange.close(closeReason, status ?? sent)
     this.#context.underWay.delete(this)
     const isCutShort = !this.#request.complete && this.#upgrade === undefined
-    if (closeReason === 'complete' && isCutShort && this.#relay !== undefined) {
+    if (closeReason === 'complete' && isCutShort && this.#passage?.isUnderWay === true) {
       lingerFor(this.#request)
     }
   }
