@@ -1,16 +1,18 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { parseAddress } from '../wire/address.ts'
 import type { Peer } from './exchange.ts'
-import type { UnderWay } from './proxy-context.ts'
+import type { Unanswered } from './turns.ts'
 
 /** A client's connection to the proxy. */
 export interface ClientConnection {
   readonly socket: Socket
   readonly peer: Peer
   readonly openedAt: number
-  /** Requests on it that have not been answered in full. */
-  readonly unanswered: Set<UnderWay>
+  /** Requests on it that have not been answered in full, in order. */
+  readonly unanswered: Map<ServerResponse, Unanswered>
+  /** What is to be done when they have been. */
+  afterLast: (() => void) | undefined
   /** The request that came last. */
   latest: IncomingMessage | undefined
   /** Requests that came after it was refused. */
@@ -43,7 +45,8 @@ export class ClientConnections {
       peer,
       openedAt,
       isRefused,
-      unanswered: new Set(),
+      unanswered: new Map(),
+      afterLast: undefined,
       latest: undefined,
       ignored: 0,
     }

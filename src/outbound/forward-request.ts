@@ -13,10 +13,11 @@ import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exc
 import { type ForwardArrival, readForwardHead } from './forward-head.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { Passage } from './passage.ts'
-import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
+import { headerCountOf, type ProxyContext } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { denialFor, type Said, sayingFor } from './refusal-words.ts'
 import { refuse, type Refusing, wordFailure } from './refusing.ts'
+import type { Unanswered } from './turns.ts'
 import { openConnection } from './undici.ts'
 import { renderSwitch, type UpgradeArrival, webSocketFields } from './upgrade.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
@@ -30,7 +31,7 @@ const protocol = 'HTTP:TCP'
  *
  * Each request on a client's connection is decided anew, whatever became of the one before.
  */
-export class ForwardRequest implements UnderWay {
+export class ForwardRequest implements Unanswered {
   readonly #context: ProxyContext
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
@@ -66,7 +67,7 @@ export class ForwardRequest implements UnderWay {
     }
     context.underWay.add(this)
     response.once('finish', () => this.#finish('complete', response.statusCode))
-    response.once('close', () => this.#leave())
+    response.once('close', () => this.leave())
     request.on('error', ignore)
     response.on('error', ignore)
   }
@@ -93,11 +94,17 @@ export class ForwardRequest implements UnderWay {
       return
     }
     const denial = denialFor(reason)
+    const said = sayingFor(reason)
     if (denial !== undefined && !this.#exchange.recorded) {
-      this.#refuse({ decision: this.#exchange.deny(denial) })
+      this.#refuse({ decision: this.#exchange.deny(denial), message: said.message })
       return
     }
-    this.#say(this.#word(sayingFor(reason)), reason)
+    this.#say(this.#word(said), reason)
+  }
+
+  leave(closeReason?: CloseReason): void {
+    const { errored } = this.#request.socket
+    this.#finish(closeReason ?? (errored === null ? 'client-closed' : 'client-reset'))
   }
 
   async #serve(): Promise<void> {
@@ -163,11 +170,7 @@ export class ForwardRequest implements UnderWay {
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
     else if (reached.kind === 'denied') this.#refuse(reached)
     else if (reached.kind === 'failed') this.#answer(reached.reason)
-    else this.#leave()
-  }
-
-  #leave(): void {
-    this.#finish(this.#request.socket.errored === null ? 'client-closed' : 'client-reset')
+    else this.leave()
   }
 
   async #goOn(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): Promise<void> {

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
 import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
@@ -17,6 +18,7 @@ import { ForwardRequest } from './forward-request.ts'
 import type { OutboundPorts } from './ports.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { refuse, type Refusing } from './refusing.ts'
+import { awaitAnswer, inTurn, leaveAll, takeOverInTurn } from './turns.ts'
 import { isWebSocketUpgrade, respondOn } from './upgrade.ts'
 
 /** The forward proxy of one outbound listener. */
@@ -84,27 +86,35 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     forward({ request, response, expectsContinue: false })
   })
   server.on('connect', (request, client, head) => {
-    const connection = connections.get(client)
-    client.on('error', ignore)
-    if (connection === undefined || connection.isRefused) return
-    if (isBehindAnother(context, connection)) return
-    const { peer } = connection
-    void new ConnectRequest(context, { request, client, head, peer }).serve()
+    takeOver({ client, head }, ({ peer }) => {
+      void new ConnectRequest(context, { request, client, head, peer }).serve()
+    })
   })
   server.on('upgrade', (request, client, head) => {
-    const connection = connections.get(client)
-    client.on('error', ignore)
-    if (connection === undefined || connection.isRefused) return
-    if (isBehindAnother(context, connection)) return
-    const { peer } = connection
-    const response = respondOn(request, client)
-    const upgrade = { client, head }
-    const expectsContinue = false
-    void new ForwardRequest(context, { request, response, peer, expectsContinue, upgrade }).serve()
+    takeOver({ client, head }, ({ peer }) => {
+      const response = respondOn(request, client)
+      const upgrade = { client, head }
+      const expectsContinue = false
+      const arrival = { request, response, peer, expectsContinue, upgrade }
+      void new ForwardRequest(context, arrival).serve()
+    })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBroken(context, { connection: connections.get(socket), code: error.code })
   })
+
+  function takeOver(
+    { client, head }: { client: Duplex; head: Buffer },
+    serve: (connection: ClientConnection) => void,
+  ): void {
+    client.on('error', ignore)
+    const connection = connections.get(client)
+    if (connection === undefined) return
+    const next = (): void => {
+      if (!connection.isRefused) serve(connection)
+    }
+    takeOverInTurn(connection, { client, head, next })
+  }
 
   function forward(arrival: {
     request: IncomingMessage
@@ -116,7 +126,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     if (connection === undefined) return
     if (connection.isRefused) {
       // One read may bring thousands, and Node keeps each of them as long as the connection.
-      if (++connection.ignored === maxIgnored) cut(connection.socket)
+      if (++connection.ignored === maxIgnored) {
+        leaveAll(connection, 'client-invalid')
+        cut(connection.socket)
+      }
       return
     }
     connection.latest = request
@@ -126,9 +139,8 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     }
     const { peer } = connection
     const forwarding = new ForwardRequest(context, { ...arrival, peer })
-    connection.unanswered.add(forwarding)
+    awaitAnswer(connection, { response, request: forwarding })
     response.once('close', () => {
-      connection.unanswered.delete(forwarding)
       if (context.isStopping) server.closeIdleConnections()
     })
     void forwarding.serve()
@@ -221,18 +233,6 @@ function accept(
   if (isRefused) refuseUnread(context, connection, { reason: 'limit', detail: 'connections' })
 }
 
-/** The answers before it are still on their way: whatever we said now would be taken for one of them. */
-function isBehindAnother(context: ProxyContext, connection: ClientConnection): boolean {
-  const { unanswered, socket } = connection
-  if (unanswered.size === 0) return false
-  const detail = 'CONNECT or Upgrade before the answer to an earlier request'
-  recordUnread(context, connection, { reason: 'bad-request', detail })
-  // Node looks after their answers no longer.
-  for (const one of unanswered) one.end('client-invalid')
-  socket.destroySoon()
-  return true
-}
-
 /** Told in its turn, behind the answers to those before it; nothing more is read. */
 function refuseFurther(
   context: ProxyContext,
@@ -263,28 +263,47 @@ function refuseBroken(
     socket.destroy()
     return
   }
-  // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
-  if (unanswered.size > 0) {
-    socket.destroySoon()
-    return
-  }
-  // In the content of a request that has had its answer: nobody asks for anything.
   if (latest?.complete === false) {
-    socket.destroy()
+    breakContent(connection, code)
     return
   }
-  connection.isRefused = true
   const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
   // A connection on which nothing was ever asked: there is nothing to log.
   if (isLate && socket.bytesRead === 0) {
     socket.destroy()
     return
   }
-  refuseUnread(context, connection, {
-    reason: 'bad-request',
-    ...(brokenBy.get(code ?? '') ?? { detail: 'not a valid HTTP request' }),
+  connection.isRefused = true
+  if (unanswered.size > 0) discardInput(socket)
+  inTurn(connection, () => {
+    refuseUnread(context, connection, {
+      reason: 'bad-request',
+      ...(brokenBy.get(code ?? '') ?? { detail: 'not a valid HTTP request' }),
+    })
   })
 }
+
+/** The content of the latest request ends early or is no content. */
+function breakContent(connection: ClientConnection, code: string | undefined): void {
+  const { socket, unanswered } = connection
+  connection.isRefused = true
+  const request = [...unanswered.values()].at(-1)
+  // It has had its answer: nobody asks for anything.
+  if (request === undefined) {
+    socket.destroy()
+    return
+  }
+  // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
+  if (code === endInsideContent) {
+    socket.destroySoon()
+    return
+  }
+  discardInput(socket)
+  request.end('client-invalid')
+}
+
+/** Node's parser, of a connection that the client has ended in order. */
+const endInsideContent = 'HPE_INVALID_EOF_STATE'
 
 const brokenBy: ReadonlyMap<string, { status: number; detail: string; message: string }> = new Map([
   [

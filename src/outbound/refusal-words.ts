@@ -115,7 +115,7 @@ const sayings: ReadonlyMap<CloseReason, Said> = new Map<CloseReason, Said>([
   ],
   [
     'client-invalid',
-    { reason: 'bad-request', message: 'what followed this request is no request' },
+    { reason: 'bad-request', message: 'the content of the request is not valid HTTP' },
   ],
   ['drain-timeout', { reason: 'limit', message: 'this proxy is being shut down' }],
 ])

@@ -161,25 +161,6 @@ void t.test('close ends everything with an answer or a reset, and says so', asyn
   await proxy.proxy.close()
 })
 
-void t.test(
-  'a CONNECT behind a request that has no answer yet is never mixed up with it',
-  async (t) => {
-    const origin = await startOrigin(() => undefined)
-    t.teardown(() => origin.close())
-    const proxy = await startProxy(t, enforced(origin.port))
-    const client = await proxy.connect()
-    client.send(get(origin.port) + connectTo(origin.port))
-    const first = await client.response()
-    t.equal(first.status, 400, 'whose answer Node would not look after any more')
-    t.equal((await client.rest()).text, '')
-    t.ok(proxy.dialled.length < 2)
-    t.match(await proxy.recordWhere(({ decision }) => decision.effect === 'deny'), {
-      decision: { reason: 'bad-request' },
-      detail: 'CONNECT or Upgrade before the answer to an earlier request',
-    })
-  },
-)
-
 void t.test('nothing is left of clients that abort in any phase', async (t) => {
   const origin = await startOrigin((request, response) => {
     if (request.url === '/slow') return
@@ -204,6 +185,9 @@ void t.test('nothing is left of clients that abort in any phase', async (t) => {
     `CONNECT ${authority} HTTP/1.1\r\n${host}\r\n`,
     `CONNECT ${authority} HTTP/1.1\r\n${host}\r\nGET /slow HTTP/1.1\r\n\r\n`,
     `CONNECT other.example:443 HTTP/1.1\r\nHost: other.example\r\n\r\n`,
+    `GET http://${authority}/slow HTTP/1.1\r\n${host}\r\n`.repeat(3),
+    `GET http://${authority}/slow HTTP/1.1\r\n${host}\r\nCONNECT ${authority} HTTP/1.1\r\n${host}\r\n`,
+    `GET http://${authority}/half HTTP/1.1\r\n${host}\r\nno request at all`,
   ]
   let closed = 0
   for (let round = 0; round < 10; round++) {
