@@ -13,7 +13,7 @@ const idempotent: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether a request that failed before any answer may be sent once more on a fresh connection: the destination may have
+ * Whether a request that failed before any byte of an answer may be sent once more on a fresh connection: the destination may have
  * closed an idle one as the request arrived (RFC 9112 9.3.1). One of which nothing was written always may; else only
  * what does no harm twice, and never with content, which has been read.
  */
@@ -22,6 +22,8 @@ export function maySendAgain(
   failure: { readonly reason: FailureReason; readonly connection: OriginConnection | undefined },
 ): boolean {
   const { reason, connection } = failure
-  if (reason !== 'backend-reset' || connection?.isReused !== true) return false
+  if (reason !== 'backend-reset' || connection?.isReused !== true || connection.hasAnswer) {
+    return false
+  }
   return !connection.hasWritten || (body === undefined && idempotent.has(method))
 }

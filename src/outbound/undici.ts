@@ -3,6 +3,7 @@ import type * as Undici from 'undici'
 import type { RawHeaders } from '../wire/headers.ts'
 import { seconds } from '../units.ts'
 import type { Answering, Outgoing, Sent } from './answering.ts'
+import { ContinueFilter, readThrough } from './unasked-continue.ts'
 
 /**
  * The one file that knows undici: HTTP/1.1 over one socket that was vetted and dialled by us. undici is never given an
@@ -29,6 +30,7 @@ export async function openConnection(
 export class OriginConnection {
   readonly #socket: Socket
   readonly #client: Undici.Client
+  readonly #headerBytes: number
   /** Requests sent on it so far: the first one cannot have met a connection that idled too long. */
   #requests = 0
   #exchange: UndiciExchange | undefined
@@ -37,6 +39,7 @@ export class OriginConnection {
 
   constructor(socket: Socket, UndiciClient: typeof Undici.Client, headerBytes: number) {
     this.#socket = socket
+    this.#headerBytes = headerBytes
     let given = false
     // INVARIANT (only vetted sockets): the name in the URL is never looked at; undici gets this socket or none.
     this.#client = new UndiciClient('http://origin.invalid', {
@@ -70,6 +73,11 @@ export class OriginConnection {
     return this.#exchange?.isStarted === true
   }
 
+  /** Whether a byte came for the last request: then somebody has it, and has begun to answer. */
+  get hasAnswer(): boolean {
+    return this.#exchange?.hasAnswer === true
+  }
+
   get isGone(): boolean {
     return this.#gone || this.#socket.destroyed || this.#socket.readableEnded
   }
@@ -82,7 +90,7 @@ export class OriginConnection {
   /** Sends a request. Never throws: what is wrong comes as `failed`. */
   send(outgoing: Outgoing, answering: Answering): Sent {
     this.#requests++
-    const exchange = new UndiciExchange(this.#socket, answering)
+    const exchange = new UndiciExchange(this.#socket, answering, this.#headerBytes)
     this.#exchange = exchange
     const { method, path, headers, body } = outgoing
     try {
@@ -113,16 +121,22 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
   readonly #onBroken: (error: Error) => void
   #controller: Undici.Dispatcher.DispatchController | undefined
   readonly #bytesBefore: number
+  readonly #giveBack: () => void
   #hasHead = false
   #done = false
 
-  constructor(socket: Socket, answering: Answering) {
+  constructor(socket: Socket, answering: Answering, headerBytes: number) {
     this.#socket = socket
     this.#bytesBefore = socket.bytesRead
     this.#answering = answering
     // Before undici hears of it: it takes a reset for the end of a body that is delimited by the connection's end.
     this.#onBroken = (error) => this.#break(error)
     socket.prependListener('error', this.#onBroken)
+    // undici takes a 100 for the end of everything: it never asks for one.
+    const onContinue = (): void => {
+      if (!this.#done) answering.interim(100, [])
+    }
+    this.#giveBack = readThrough(socket, new ContinueFilter({ headerBytes, onContinue }))
   }
 
   onRequestStart(controller: Undici.Dispatcher.DispatchController): void {
@@ -173,10 +187,15 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
     this.#finish()
   }
 
+  get hasAnswer(): boolean {
+    return this.#socket.bytesRead > this.#bytesBefore
+  }
+
   #break(error: Error): void {
-    // Bytes came and were no head: undici says only that the socket is gone. Such an answer was begun by somebody who had
-    // the request, which must not be sent again.
-    const isNoHead = !this.#hasHead && this.#socket.bytesRead > this.#bytesBefore
+    // Where it does not like a head that came, undici says only that the socket is gone: by itself, for neither has the
+    // other side ended nor the system failed.
+    const isTheirEnd = this.#socket.readableEnded || 'syscall' in error
+    const isNoHead = !this.#hasHead && this.hasAnswer && !isTheirEnd
     this.#fail(isNoHead || isInvalid(error) ? 'backend-invalid' : 'backend-reset')
   }
 
@@ -189,6 +208,7 @@ class UndiciExchange implements Undici.Dispatcher.DispatchHandler {
   #finish(): void {
     this.#done = true
     this.#socket.off('error', this.#onBroken)
+    this.#giveBack()
   }
 }
 

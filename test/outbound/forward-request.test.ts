@@ -133,6 +133,12 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       want: /^HTTP\/1\.1 103 Early Hints\r\nLink: <\/a>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK\r\n/,
     },
     {
+      note: '100 that nobody asked for is read over',
+      answer:
+        'HTTP/1.1 100 Continue\r\nX: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Go\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\nHTTP/1.1 100 Continue\r\n',
+      want: /^HTTP\/1\.1 103 Early Hints\r\n\r\nHTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nHTTP\/1\.1 100 Continue\r\n$/,
+    },
+    {
       note: 'content that ends with the connection becomes chunks',
       answer: `HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${big}`,
       want: /^HTTP\/1\.1 200 OK\r\n.*transfer-encoding: chunked\r\n.*\r\n0\r\n\r\n$/is,
@@ -217,6 +223,16 @@ void t.test('ForwardRequest cuts the client off where the answer breaks off', as
 void t.test('ForwardRequest answers for a destination whose answer is none', async (t) => {
   const cases: readonly (readonly [note: string, answer: string, reason: RegExp])[] = [
     ['nothing', '', /^backend-reset$/],
+    ['a head cut short', 'HTTP/1.1 200 OK\r\nContent-', /^backend-reset$/],
+    ['a status line cut short', 'HTTP/1.', /^backend-reset$/],
+    ['hints and nothing more', 'HTTP/1.1 103 Early Hints\r\n\r\n', /^backend-reset$/],
+    ['100 and nothing more', 'HTTP/1.1 100 Continue\r\n\r\n', /^backend-reset$/],
+    ['a flood of 100', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(5000), /^backend-invalid$/],
+    [
+      'a head that is none, behind hints',
+      'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+      /^backend-invalid$/,
+    ],
     ['no HTTP', 'SSH-2.0-OpenSSH_9\r\n', /^backend-invalid$/],
     ['a status below 100', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n', /^backend-invalid$/],
     [

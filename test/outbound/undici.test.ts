@@ -94,3 +94,20 @@ void t.test('maySendAgain is for resets of used connections only', async (t) => 
   t.notOk(maySendAgain(get, { reason: 'backend-reset', connection: undefined }))
   t.notOk(maySendAgain(get, { reason: 'backend-invalid', connection }))
 })
+
+void t.test('maySendAgain is for what nobody has begun to answer', async (t) => {
+  for (const begun of ['H', 'HTTP/1.1 200 OK\r\nX', 'HTTP/1.1 100 Continue\r\n\r\n']) {
+    let count = 0
+    const origin = await startRawOrigin({
+      onData: (socket) => void (++count === 1 ? socket.write(ok) : socket.end(begun)),
+    })
+    t.teardown(() => origin.close())
+    const connection = await open(origin.port)
+    const get = { ...post, method: 'GET' }
+    const send = async (): Promise<string> =>
+      new Promise((resolve) => void connection.send(get, answering(resolve)))
+    t.equal(await send(), 'end')
+    t.equal(await send(), 'backend-reset')
+    t.notOk(maySendAgain(get, { reason: 'backend-reset', connection }), JSON.stringify(begun))
+  }
+})
