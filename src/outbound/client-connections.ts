@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { parseAddress } from '../wire/address.ts'
 import type { Peer } from './exchange.ts'
-import type { Unanswered } from './turns.ts'
+import type { Unanswered } from './proxy-context.ts'
 
 /** A client's connection to the proxy. */
 export interface ClientConnection {

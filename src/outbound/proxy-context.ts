@@ -24,6 +24,12 @@ export interface UnderWay {
   end(reason: CloseReason): void
 }
 
+/** A request that has not been answered in full. */
+export interface Unanswered extends UnderWay {
+  /** The connection is gone or about to go: ends it, and nobody is told. A second call does nothing. */
+  leave(closeReason?: CloseReason): void
+}
+
 /** Without a policy everything is denied, but it still has to be read. */
 const withoutSettings = { headerCount: 100, bodyIdleMs: seconds(60) }
 

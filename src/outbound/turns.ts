@@ -3,19 +3,13 @@ import type { Duplex } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
 import type { ClientConnection } from './client-connections.ts'
 import { watchDeparture } from './departure.ts'
-import type { UnderWay } from './proxy-context.ts'
+import type { Unanswered } from './proxy-context.ts'
 
 /**
  * Requests of one connection are worked for at once, and their answers go out in order: Node sees to that. What is no
  * request of Node's has to wait for its turn: a connection handed over after CONNECT or an Upgrade, and the refusal of
  * bytes that are no HTTP. Whatever was said earlier would be taken for the answer to a request in front of it.
  */
-
-/** A request that has not been answered in full. */
-export interface Unanswered extends UnderWay {
-  /** The connection is gone or about to go: ends it, and nobody is told. A second call does nothing. */
-  leave(closeReason?: CloseReason): void
-}
 
 /** Counts a request as unanswered until its response is through. */
 export function awaitAnswer(
