@@ -108,8 +108,8 @@ class ServedUpgrade {
       this.#refuse(decision.reason, status)
       return
     }
-    const { judgement, entry } = admission
-    this.#exchange.admitted = { judgement, entry }
+    const { judgement, standing } = admission
+    this.#exchange.admitted = standing
     this.#slot = judgement.decision.resource?.id.key
     if (this.#slot !== undefined) slots.take(this.#slot, limit)
     try {
