@@ -11,12 +11,7 @@ import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
 import { type Connection, deafen, endTurn, takeTurn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
-import {
-  type ArrivedRequest,
-  createHttpListener,
-  type ListenerPem,
-  type MisplacedRequest,
-} from './listener.ts'
+import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
 import { admit, type RefuseAs } from './admit.ts'
 import { createServing } from './serve-request.ts'
@@ -74,7 +69,13 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       arrived.connection.hasSpoken = true
       serveUpgrade(context, arrived, arrived.connection.isTooMany ? tooManyConnections : undefined)
     },
-    onMisplaced: breakConnection,
+    onLateConnect(arrived) {
+      const { connection } = arrived
+      if (connection.isDeaf) return
+      deafen(connection)
+      connection.afterLast = () => serveUpgrade(context, arrived, connectBehind)
+    },
+    onFlood: breakConnection,
     onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
   })
 
@@ -97,20 +98,20 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
         request,
         response,
         expectsContinue: false,
-        refuseAs: { reason: 'limit', detail: 'too many pipelined requests' },
+        refuseAs: tooManyRequests,
         onEnd: () => endTurn(connection),
       }),
     )
   }
 
   /** Recorded, and nothing is served on the connection any more. */
-  function breakConnection(arrived: MisplacedRequest, what: 'connect' | 'flood'): void {
+  function breakConnection(arrived: Omit<ArrivedRequest, 'expectation'>): void {
     const { connection } = arrived
     // Behind the last answer nobody waits for another, and it has had its record.
     if (!connection.isClosing) {
       admit(ports, factsOf(context, arrived), {
         correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
-        refuseAs: misplaced[what],
+        refuseAs: tooManyRequests,
         revoke: () => {},
       })
     }
@@ -217,10 +218,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
 /** The start of a whole instance takes less. */
 const preloadAfterMs = 300
 
-const misplaced: Readonly<Record<'connect' | 'flood', RefuseAs>> = {
-  connect: { reason: 'bad-request', detail: 'CONNECT behind another request' },
-  flood: { reason: 'limit', detail: 'too many pipelined requests' },
-}
+const connectBehind: RefuseAs = { reason: 'bad-request', detail: 'CONNECT behind another request' }
+
+const tooManyRequests: RefuseAs = { reason: 'limit', detail: 'too many pipelined requests' }
 
 const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
 

@@ -35,6 +35,7 @@ export function createServing(context: InboundContext, arrived: Arrived): Turn {
       serving.begin()
     },
     breakOff: () => served?.breakOff() ?? false,
+    resume: () => arrived.response.emit('drain'),
     cutOff: (closeReason) => served?.cutOff(closeReason),
   }
 }
