@@ -3,9 +3,9 @@ import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
 import { cut } from '../transport/cut.ts'
+import { createDropCounter } from '../transport/dropped.ts'
 import { listen } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
-import { seconds } from '../units.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
@@ -46,7 +46,6 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   let hasSecureContext = false
   let hasStopped = false
   let hasClosed = false
-  let dropped = 0
 
   const context: InboundContext = {
     listenerName,
@@ -61,7 +60,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const listener = createHttpListener({
     settings,
     onConnection: countConnection,
-    onDropped: countDropped,
+    onDropped: () => countDropped(),
     isUpgrade: (request, { current, isClosing }) =>
       current === undefined && !isClosing && isPlainUpgrade(request),
     onRequest: serve,
@@ -119,15 +118,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     cut(connection.stream)
   }
 
-  /** Under a flood nobody needs a line for each. */
-  function countDropped(): void {
-    dropped++
-    if (dropped > 1) return
-    setTimeout(() => {
-      ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
-      dropped = 0
-    }, seconds(1)).unref()
-  }
+  const countDropped = createDropCounter((dropped) => {
+    ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
+  })
 
   function countConnection({ stream }: Connection): void {
     const startedAt = ports.monotonicNow()

@@ -4,6 +4,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Delivery } from '../identity/caller.ts'
 import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
+import { answeredBeyondLimit } from '../transport/dropped.ts'
 import { type Connection, closeGently } from './connection.ts'
 
 /** Certificate and key of a listener, PEM. */
@@ -50,9 +51,6 @@ export interface HttpListener {
   deliver(delivery: Delivery): Duplex
   setSecureContext(pem: ListenerPem): void
 }
-
-/** How many connections more than allowed are answered with 503; what comes on top of them is dropped. */
-const answeredBeyondLimit = 256
 
 /** Requests that one read brings although none is taken any more. Node keeps each of them as long as the connection. */
 const maxIgnored = 64

@@ -4,6 +4,7 @@ import { PerimeterError } from '../errors.ts'
 import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
 import { discardInput } from '../transport/discard.ts'
+import { answeredBeyondLimit, createDropCounter } from '../transport/dropped.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { KiB, seconds } from '../units.ts'
@@ -67,10 +68,19 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     isStopping: false,
   }
   const connections = new ClientConnections()
+  const countDropped = createDropCounter((dropped) => {
+    ports.log.warn({ listener, dropped }, 'connections were dropped: far too many')
+  })
   const server = createHttpServer(ports)
 
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignore)
+    const limit = ports.currentInForce()?.settings.limits.connections ?? Infinity
+    if (connections.size >= limit + answeredBeyondLimit) {
+      countDropped()
+      socket.destroy()
+      return
+    }
     accept(context, { connections, socket })
   })
   server.on('request', (request, response) => {
@@ -265,7 +275,7 @@ function refuseBroken(
   }
   // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
   if (unanswered.size > 0) {
-    socket.destroySoon()
+    breakOff(context, connection, code)
     return
   }
   // In the content of a request that has had its answer: nobody asks for anything.
@@ -284,6 +294,31 @@ function refuseBroken(
     reason: 'bad-request',
     ...(brokenBy.get(code ?? '') ?? { detail: 'not a valid HTTP request' }),
   })
+}
+
+/**
+ * Ends a connection with answers on their way. A clean end would make the last of them look whole to a client that takes
+ * the end of the connection for it (RFC 9112 6.3), so what has begun is cut off.
+ */
+function breakOff(
+  context: ProxyContext,
+  connection: ClientConnection,
+  code: string | undefined,
+): void {
+  const { unanswered, socket } = connection
+  const served = [...unanswered].filter((one) => context.underWay.has(one))
+  if (served.length > 0 && code === 'HPE_INVALID_EOF_STATE') {
+    // It has left in the middle of its content.
+    cut(socket)
+    return
+  }
+  connection.isRefused = true
+  if (served.length > 0) {
+    const detail = 'not a valid HTTP request behind another'
+    recordUnread(context, connection, { reason: 'bad-request', detail })
+    for (const one of served) one.end('client-invalid')
+  }
+  socket.destroySoon()
 }
 
 const brokenBy: ReadonlyMap<string, { status: number; detail: string; message: string }> = new Map([
