@@ -190,9 +190,20 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   async function reloadOnce(triggers: readonly string[]): Promise<ReloadOutcome> {
     const since = now()
     await watch.mark()
-    const next = await loadInForce({ ...request, running })
+    const next = await loadSafely()
     await watch.setPaths(next.watchPaths, since)
     return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
+  }
+
+  /** A fault is a reload that failed, and a bug that is reported as such. */
+  async function loadSafely(): Promise<Loaded> {
+    try {
+      return await loadInForce({ ...request, running })
+    } catch (error) {
+      faults.report(error)
+      const problems = ['internal error: the operational log has it']
+      return { kind: 'failed', problems, watchPaths: [request.configFile] }
+    }
   }
 
   function keep(failed: Extract<Loaded, { kind: 'failed' }>, triggers: readonly string[]) {

@@ -4,14 +4,14 @@ import type { ReloadOutcome } from '../admin/admin-socket.ts'
 export interface Reloader {
   /**
    * Starts a reload; while one runs, the next, which all who ask meanwhile share: the one that runs may have read the
-   * files before they asked. Never rejects.
+   * files before they asked. Rejects only if `once` does.
    */
   reload(trigger: string): Promise<ReloadOutcome>
   /** Resolves when no reload runs or waits. */
   settled(): Promise<void>
 }
 
-/** `once` does one reload and never rejects. */
+/** `once` does one reload. If it rejects, so does that reload; the next one runs all the same. */
 export function createReloader(
   once: (triggers: readonly string[]) => Promise<ReloadOutcome>,
 ): Reloader {
@@ -26,16 +26,27 @@ export function createReloader(
       }
       if (running === undefined) return start([trigger])
       const triggers = [trigger]
-      const outcome = running.then(() => {
-        waiting = undefined
-        return start(triggers)
-      })
+      const outcome = startAfter(running, triggers)
       waiting = { triggers, outcome }
       return outcome
     },
     async settled() {
-      while (running !== undefined || waiting !== undefined) await (waiting?.outcome ?? running)
+      while (running !== undefined || waiting !== undefined)
+        await (waiting?.outcome ?? running)?.catch(ignore)
     },
+  }
+
+  async function startAfter(
+    current: Promise<ReloadOutcome>,
+    triggers: readonly string[],
+  ): Promise<ReloadOutcome> {
+    try {
+      await current
+    } catch {
+      // Told to whoever asked for that one. Who waits must not wait for ever.
+    }
+    waiting = undefined
+    return start(triggers)
   }
 
   function start(triggers: readonly string[]): Promise<ReloadOutcome> {
@@ -45,4 +56,8 @@ export function createReloader(
     running = current
     return current
   }
+}
+
+function ignore(): void {
+  // Told to whoever asked for that reload.
 }

@@ -1,3 +1,4 @@
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type {
   InboundListener,
   ListenAddress,
@@ -89,11 +90,12 @@ const fixedAtStart: readonly (readonly [name: string, read: (settings: Settings)
 
 interface Listener {
   readonly name: string
+  readonly resource: ResourceId | undefined
 }
 
 /**
  * A removed listener is left out: the proxies find no settings for it and deny. An added one waits. One whose address
- * changes is its old self, narrowed by its new self.
+ * changes is its old self, narrowed by its new self; if its resource changes too, it is left out.
  */
 function mergeListeners<L extends Listener>(
   side: 'inbound' | 'outbound',
@@ -113,6 +115,11 @@ function mergeListeners<L extends Listener>(
       needsRestart.push(`${side} listener \`${before.name}\` was removed and denies until then`)
     } else if (input.stays(before, after)) {
       merged.push(after)
+    } else if (before.resource?.key !== after.resource?.key) {
+      // Narrowing cannot say it: at the old address neither the old resource nor the new one is what both entries mean.
+      needsRestart.push(
+        `${side} listener \`${before.name}\` changed its address and its resource and denies until then`,
+      )
     } else {
       needsRestart.push(`${side} listener \`${before.name}\` changed its address or its use of TLS`)
       merged.push(input.narrow(before, after))
@@ -141,11 +148,12 @@ function narrowOutbound(before: OutboundListener, after: OutboundListener): Outb
 
 /** Likewise: private only for whom both entries call private, believed only whom both believe. */
 function narrowInbound(before: InboundListener, after: InboundListener): InboundListener {
+  const isSameHeader = before.forwardedHeader === after.forwardedHeader
   const isPrivate = before.network === 'private' && after.network === 'private'
   return {
     ...before,
     clients: isPrivate ? intersect(before.clients, after.clients) : [],
-    trustedProxies: intersect(before.trustedProxies, after.trustedProxies),
+    trustedProxies: isSameHeader ? intersect(before.trustedProxies, after.trustedProxies) : [],
   }
 }
 

@@ -9,10 +9,20 @@ export type Admission =
       readonly kind: 'admitted'
       readonly judgement: Judgement
       readonly backend: Backend
-      /** Registered as open; whoever holds it unregisters it at the end. */
-      readonly entry: OpenEntry
+      readonly standing: Standing
     }
   | { readonly kind: 'refused'; readonly judgement: Judgement }
+
+/**
+ * What is left of an admission for as long as it is open. An exchange may live for a day, and must not keep the policy
+ * of its first minute alive.
+ */
+export interface Standing {
+  /** Registered as open; whoever holds it unregisters it at the end. */
+  readonly entry: OpenEntry
+  /** What allowed it last: replaced whenever a policy that comes into force allows it again. */
+  judgement: Judgement
+}
 
 /** Why a request is refused before anything is looked at. */
 export interface RefuseAs {
@@ -66,22 +76,38 @@ function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions)
     if (isFull?.(resource.id.key) === true) {
       return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'limit' }) }
     }
-    const entry: OpenEntry = {
-      version: judgement.decision.policyVersion,
-      judge() {
-        const { decision } = judgeSafely(ports, facts)
-        return decision.effect === 'allow' && decision.resource?.id.key === resource.id.key
-      },
-      revoke,
-    }
-    if (ports.openConnections.register(entry))
-      return { kind: 'admitted', judgement, backend, entry }
+    const standing = standingOf(ports, facts, { judgement, resource: resource.id.key, revoke })
+    if (ports.openConnections.register(standing.entry))
+      return { kind: 'admitted', judgement, backend, standing }
     if (attempt === maxAttempts) {
       return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'policy-revoked' }) }
     }
     judgement = judgeSafely(ports, facts)
   }
   return { kind: 'refused', judgement }
+}
+
+/** On its own, for closures hold all that another closure of their function holds. `resource` is a `ResourceId.key`. */
+function standingOf(
+  ports: InboundPorts,
+  facts: RequestFacts,
+  { judgement, resource, revoke }: { judgement: Judgement; resource: string; revoke: () => void },
+): Standing {
+  const standing: Standing = {
+    judgement,
+    entry: {
+      version: judgement.decision.policyVersion,
+      judge() {
+        const again = judgeSafely(ports, facts)
+        const { effect, resource: reached } = again.decision
+        if (effect !== 'allow' || reached?.id.key !== resource) return false
+        standing.judgement = again
+        return true
+      },
+      revoke,
+    },
+  }
+  return standing
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */

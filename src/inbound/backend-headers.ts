@@ -19,8 +19,8 @@ export interface BackendHeadersInput {
 
 /**
  * What the back end gets: the client's fields as it spelled them, less hop-by-hop fields, those that Connection names,
- * identity and forwarding fields in every spelling, `Expect` (answered here) and everything under our own prefix; then
- * our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
+ * identity and forwarding fields in every spelling, `Expect` (answered here), what is for proxies and everything under
+ * our own prefix; then our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
  */
 export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders {
   const { rawHeaders, identityHeaders, forwardedHeader, forwarded } = input
@@ -67,6 +67,19 @@ function isChunked(rawHeaders: RawHeaders): boolean {
   return headerValues(rawHeaders, 'transfer-encoding').length > 0
 }
 
+/**
+ * Answered here, under our own prefix, or for a proxy. CGI hands `Proxy` to its program as HTTP_PROXY, the proxy that the
+ * program then uses (CVE-2016-5385).
+ */
+function isForUs(folded: string): boolean {
+  return (
+    folded === 'expect' ||
+    folded === 'proxy' ||
+    folded.startsWith('proxy-') ||
+    folded.startsWith(ownPrefix)
+  )
+}
+
 /** Node's form: one key for each field, under its first spelling. Without a prototype: `__proto__` is a field like any other. */
 function collect(raw: RawHeaders): OutgoingHttpHeaders {
   const spellings = new Map<string, string>()
@@ -74,7 +87,7 @@ function collect(raw: RawHeaders): OutgoingHttpHeaders {
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
     const folded = foldName(name)
-    if (folded === 'expect' || folded.startsWith(ownPrefix)) continue
+    if (isForUs(folded)) continue
     const lower = name.toLowerCase()
     if (!spellings.has(lower)) spellings.set(lower, name)
     const list = values.get(lower)

@@ -45,6 +45,8 @@ export interface Turn {
   start(): void
   /** What follows is not HTTP. Whether that broke this request, which is then answered; else it had arrived whole. */
   breakOff(): boolean
+  /** The client takes more again, where Node has ceased to say so by itself. */
+  resume(): void
   /** The connection cannot go on: cuts it, for this reason. */
   cutOff(closeReason: CloseReason): void
 }

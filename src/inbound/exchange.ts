@@ -1,9 +1,9 @@
 import type { RecordEnd } from '../audit/record.ts'
 import type { CloseReason } from '../reasons.ts'
-import type { OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
+import type { Standing } from './admit.ts'
 import type { Connection } from './connection.ts'
-import type { Judgement, RequestFacts } from './judge-request.ts'
+import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
 
 /** One request or upgrade from arrival to end: what is counted of it and what is written at its end. */
@@ -19,7 +19,7 @@ export interface Exchange {
   /** Ends it because the perimeter or the process wants it to. */
   readonly abort: (closeReason: CloseReason) => void
   /** Once admitted. */
-  admitted: { readonly judgement: Judgement; readonly entry: OpenEntry } | undefined
+  admitted: Standing | undefined
   /** Called once, when nothing of it is left. */
   end(closeReason: CloseReason): void
 }

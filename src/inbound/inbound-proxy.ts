@@ -3,20 +3,15 @@ import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
 import { cut } from '../transport/cut.ts'
+import { createDropCounter } from '../transport/dropped.ts'
 import { listen } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
-import { seconds } from '../units.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
 import { type Connection, deafen, endTurn, takeTurn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
-import {
-  type ArrivedRequest,
-  createHttpListener,
-  type ListenerPem,
-  type MisplacedRequest,
-} from './listener.ts'
+import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
 import { admit, type RefuseAs } from './admit.ts'
 import { createServing } from './serve-request.ts'
@@ -51,7 +46,6 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   let hasSecureContext = false
   let hasStopped = false
   let hasClosed = false
-  let dropped = 0
 
   const context: InboundContext = {
     listenerName,
@@ -66,7 +60,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const listener = createHttpListener({
     settings,
     onConnection: countConnection,
-    onDropped: countDropped,
+    onDropped: () => countDropped(),
     isUpgrade: (request, { current, isClosing }) =>
       current === undefined && !isClosing && isPlainUpgrade(request),
     onRequest: serve,
@@ -74,7 +68,13 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       arrived.connection.hasSpoken = true
       serveUpgrade(context, arrived, arrived.connection.isTooMany ? tooManyConnections : undefined)
     },
-    onMisplaced: breakConnection,
+    onLateConnect(arrived) {
+      const { connection } = arrived
+      if (connection.isDeaf) return
+      deafen(connection)
+      connection.afterLast = () => serveUpgrade(context, arrived, connectBehind)
+    },
+    onFlood: breakConnection,
     onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
   })
 
@@ -97,20 +97,20 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
         request,
         response,
         expectsContinue: false,
-        refuseAs: { reason: 'limit', detail: 'too many pipelined requests' },
+        refuseAs: tooManyRequests,
         onEnd: () => endTurn(connection),
       }),
     )
   }
 
   /** Recorded, and nothing is served on the connection any more. */
-  function breakConnection(arrived: MisplacedRequest, what: 'connect' | 'flood'): void {
+  function breakConnection(arrived: Omit<ArrivedRequest, 'expectation'>): void {
     const { connection } = arrived
     // Behind the last answer nobody waits for another, and it has had its record.
     if (!connection.isClosing) {
       admit(ports, factsOf(context, arrived), {
         correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
-        refuseAs: misplaced[what],
+        refuseAs: tooManyRequests,
         revoke: () => {},
       })
     }
@@ -118,15 +118,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     cut(connection.stream)
   }
 
-  /** Under a flood nobody needs a line for each. */
-  function countDropped(): void {
-    dropped++
-    if (dropped > 1) return
-    setTimeout(() => {
-      ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
-      dropped = 0
-    }, seconds(1)).unref()
-  }
+  const countDropped = createDropCounter((dropped) => {
+    ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
+  })
 
   function countConnection({ stream }: Connection): void {
     const startedAt = ports.monotonicNow()
@@ -217,10 +211,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
 /** The start of a whole instance takes less. */
 const preloadAfterMs = 300
 
-const misplaced: Readonly<Record<'connect' | 'flood', RefuseAs>> = {
-  connect: { reason: 'bad-request', detail: 'CONNECT behind another request' },
-  flood: { reason: 'limit', detail: 'too many pipelined requests' },
-}
+const connectBehind: RefuseAs = { reason: 'bad-request', detail: 'CONNECT behind another request' }
+
+const tooManyRequests: RefuseAs = { reason: 'limit', detail: 'too many pipelined requests' }
 
 const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
 

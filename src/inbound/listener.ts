@@ -4,6 +4,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Delivery } from '../identity/caller.ts'
 import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
+import { answeredBeyondLimit } from '../transport/dropped.ts'
 import { type Connection, closeGently } from './connection.ts'
 
 /** Certificate and key of a listener, PEM. */
@@ -17,8 +18,10 @@ export interface HttpListenerOptions {
   /** The next on the connection, whatever its turn. */
   readonly onRequest: (arrived: ArrivedRequest) => void
   readonly onUpgrade: (arrived: ArrivedUpgrade) => void
-  /** A request that ends the connection, with whatever is served on it: a CONNECT behind another, one of very many. */
-  readonly onMisplaced: (arrived: MisplacedRequest, what: 'connect' | 'flood') => void
+  /** A CONNECT behind requests in flight. Node's parser reads nothing more. */
+  readonly onLateConnect: (arrived: ArrivedUpgrade) => void
+  /** One of very many requests on a connection that takes no further one. */
+  readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectation'>) => void
   /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
   readonly onUnreadable: (error: Error, connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
@@ -34,8 +37,6 @@ export interface ArrivedRequest {
   readonly expectation: 'none' | 'continue' | 'unknown'
 }
 
-export type MisplacedRequest = Pick<ArrivedRequest, 'connection' | 'request'>
-
 export interface ArrivedUpgrade {
   readonly connection: Connection
   readonly request: IncomingMessage
@@ -50,9 +51,6 @@ export interface HttpListener {
   deliver(delivery: Delivery): Duplex
   setSecureContext(pem: ListenerPem): void
 }
-
-/** How many connections more than allowed are answered with 503; what comes on top of them is dropped. */
-const answeredBeyondLimit = 256
 
 /** Requests that one read brings although none is taken any more. Node keeps each of them as long as the connection. */
 const maxIgnored = 64
@@ -159,7 +157,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       const { connection } = arrived
       if (!connection.isDeaf && !connection.isClosing)
         options.onRequest({ ...arrived, expectation })
-      else if (++connection.ignored === maxIgnored) options.onMisplaced(arrived, 'flood')
+      else if (++connection.ignored === maxIgnored) options.onFlood(arrived)
     }
   server.on('request', onRequest('none'))
   server.on('checkContinue', onRequest('continue'))
@@ -170,10 +168,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     stream.on('error', ignore)
     const connection = byStream.get(stream)
     if (connection === undefined || connection.isClosing) stream.destroy()
-    // A CONNECT behind a request in flight, whose answer Node no longer looks after.
-    else if (connection.current !== undefined)
-      options.onMisplaced({ connection, request }, 'connect')
-    else options.onUpgrade({ connection, request, head })
+    else if (connection.current === undefined) options.onUpgrade({ connection, request, head })
+    else {
+      // An answer in flight hears of its client through these handlers.
+      stream.on('drain', () => connection.current?.resume())
+      options.onLateConnect({ connection, request, head })
+    }
   }
   server.on('upgrade', onUpgrade)
   // Nobody tunnels through a resource: answered like any other request that makes no sense.

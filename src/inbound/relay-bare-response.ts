@@ -1,7 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import { headerValues } from '../wire/headers.ts'
 import { closeGently, type Connection } from './connection.ts'
-import { clientHeaders } from './response-headers.ts'
+import { clientHeaders } from '../wire/response-head.ts'
 
 /** The head of an answer as bytes. Names and values come from a parser that lets no line break through. */
 export function formatHead(status: number, headers: readonly string[]): Buffer {

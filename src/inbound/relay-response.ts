@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { clientHeaders } from './response-headers.ts'
+import { clientHeaders } from '../wire/response-head.ts'
 
 export interface RelayOptions {
   readonly backendResponse: IncomingMessage

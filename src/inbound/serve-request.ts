@@ -35,6 +35,7 @@ export function createServing(context: InboundContext, arrived: Arrived): Turn {
       serving.begin()
     },
     breakOff: () => served?.breakOff() ?? false,
+    resume: () => arrived.response.emit('drain'),
     cutOff: (closeReason) => served?.cutOff(closeReason),
   }
 }
@@ -122,9 +123,9 @@ class ServedRequest {
 
   async #forward(admission: Extract<Admission, { kind: 'admitted' }>): Promise<void> {
     const { request, response, expectsContinue } = this.#arrived
-    const { judgement, backend, entry } = admission
+    const { judgement, backend, standing } = admission
     const exchange = this.#exchange
-    exchange.admitted = { judgement, entry }
+    exchange.admitted = standing
     try {
       const target = findTarget(this.#context, backend)
       const headers = headersFor(this.#context.ports.currentInForce(), exchange.facts, judgement)

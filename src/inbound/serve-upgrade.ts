@@ -17,7 +17,7 @@ import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
 import type { ArrivedUpgrade } from './listener.ts'
 import { refuseBare } from './refuse.ts'
 import { formatHead, relayBareResponse } from './relay-bare-response.ts'
-import { clientHeaders } from './response-headers.ts'
+import { clientHeaders } from '../wire/response-head.ts'
 
 /** Whether a request wants WebSocket and nothing else; all other protocols are ignored, as RFC 9110 7.8 allows. */
 export function wantsWebSocket(rawHeaders: RawHeaders): boolean {
@@ -108,8 +108,8 @@ class ServedUpgrade {
       this.#refuse(decision.reason, status)
       return
     }
-    const { judgement, entry } = admission
-    this.#exchange.admitted = { judgement, entry }
+    const { judgement, standing } = admission
+    this.#exchange.admitted = standing
     this.#slot = judgement.decision.resource?.id.key
     if (this.#slot !== undefined) slots.take(this.#slot, limit)
     try {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { parseAddress } from '../wire/address.ts'
+import { parsePeer } from '../identity/evidence.ts'
 import type { Peer } from './exchange.ts'
 import type { Unanswered } from './proxy-context.ts'
 
@@ -33,11 +33,16 @@ export class ClientConnections {
     return this.#admitted
   }
 
+  /** All of them. */
+  get size(): number {
+    return this.#bySocket.size
+  }
+
   /** Files the connection until its socket closes. */
   add(socket: Socket, options: { isRefused: boolean; openedAt: number }): ClientConnection {
     const { isRefused, openedAt } = options
     const peer: Peer = {
-      address: parseAddress(socket.remoteAddress ?? ''),
+      address: parsePeer(socket.remoteAddress),
       port: socket.remotePort,
     }
     const connection: ClientConnection = {

@@ -5,6 +5,7 @@ import { PerimeterError } from '../errors.ts'
 import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
 import { discardInput } from '../transport/discard.ts'
+import { answeredBeyondLimit, createDropCounter } from '../transport/dropped.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { KiB, seconds } from '../units.ts'
@@ -69,10 +70,19 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     isStopping: false,
   }
   const connections = new ClientConnections()
+  const countDropped = createDropCounter((dropped) => {
+    ports.log.warn({ listener, dropped }, 'connections were dropped: far too many')
+  })
   const server = createHttpServer(ports)
 
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignore)
+    const limit = ports.currentInForce()?.settings.limits.connections ?? Infinity
+    if (connections.size >= limit + answeredBeyondLimit) {
+      countDropped()
+      socket.destroy()
+      return
+    }
     accept(context, { connections, socket })
   })
   server.on('request', (request, response) => {
@@ -264,7 +274,7 @@ function refuseBroken(
     return
   }
   if (latest?.complete === false) {
-    breakContent(connection, code)
+    breakContent(context, { connection, code })
     return
   }
   const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
@@ -284,7 +294,10 @@ function refuseBroken(
 }
 
 /** The content of the latest request ends early or is no content. */
-function breakContent(connection: ClientConnection, code: string | undefined): void {
+function breakContent(
+  context: ProxyContext,
+  { connection, code }: { connection: ClientConnection; code: string | undefined },
+): void {
   const { socket, unanswered } = connection
   connection.isRefused = true
   const request = [...unanswered.values()].at(-1)
@@ -293,9 +306,11 @@ function breakContent(connection: ClientConnection, code: string | undefined): v
     socket.destroy()
     return
   }
-  // More bytes would be taken for a part of the answer that is on its way, which may be a refusal of ours.
   if (code === endInsideContent) {
-    socket.destroySoon()
+    // A clean end would make an answer look whole to a client that takes the end of the connection for its end (RFC 9112
+    // 6.3); a refusal of ours is written and may go out.
+    if (context.underWay.has(request)) cut(socket)
+    else socket.destroySoon()
     return
   }
   discardInput(socket)

@@ -2,7 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import { cut } from '../transport/cut.ts'
 import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
-import { forwardedResponseHeaders } from '../wire/response-head.ts'
+import { clientHeaders, forwardedResponseHeaders } from '../wire/response-head.ts'
 import type { Answering } from './answering.ts'
 import { ownVia } from './outgoing-headers.ts'
 
@@ -67,17 +67,15 @@ export class ResponseRelay implements Answering {
     const { response, correlationId, mayKeepAlive, onProgress, onFailureBeforeHead } = this.#options
     onProgress(0)
     if (!mayKeepAlive()) response.shouldKeepAlive = false
-    const forwarded = forwardedResponseHeaders(status, headers)
+    const forwarded = clientHeaders({ status, rawHeaders: headers, correlationId })
     if (forwarded === undefined) {
       onFailureBeforeHead('backend-invalid')
       return
     }
     const kept = withoutHeaders(forwarded, (name) => name === 'via')
     const via = [...headerValues(headers, 'via'), ownVia].join(', ')
-    const id =
-      headerValues(kept, 'x-ms-request-id').length === 0 ? ['x-ms-request-id', correlationId] : []
     try {
-      response.writeHead(status, [...kept, 'via', via, ...id])
+      response.writeHead(status, [...kept, 'via', via])
     } catch {
       // A status or a field that no valid response has.
       onFailureBeforeHead('backend-invalid')

@@ -1,5 +1,6 @@
 import type { Findings } from '../documents/findings.ts'
 import { quote } from '../perimeter/quote.ts'
+import { foldName } from '../wire/headers.ts'
 import type { IdentitySettings } from './settings.ts'
 
 /** Names with a meaning of their own: as an identity header they would be read, removed or written for two reasons. */
@@ -11,8 +12,7 @@ export function checkIdentity(identity: IdentitySettings, findings: Findings): v
   const seen = new Map<string, string>()
   for (const [kind, name] of Object.entries(identity.headers)) {
     const path = ['identity', 'headers', kind]
-    // Receivers fold `_` and `.` into `-`, so all spellings of one header are the same header.
-    const folded = name.replace(/[_.]/g, '-')
+    const folded = foldName(name)
     if (reservedHeaders.test(folded)) {
       findings.error(
         path,

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { MiB } from '../units.ts'
+import { cut } from './cut.ts'
 
 /** Somebody who sends that much behind the last answer does not wait for it. */
 const maxDiscardedBytes = 64 * MiB
@@ -14,7 +15,8 @@ export function discardInput(stream: Duplex): void {
   stream.removeAllListeners('data')
   stream.on('data', (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes > maxDiscardedBytes) stream.destroy()
+    // An answer that is still on its way must not look whole.
+    if (bytes > maxDiscardedBytes) cut(stream)
   })
   stream.resume()
 }

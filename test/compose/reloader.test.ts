@@ -52,3 +52,18 @@ void t.test('createReloader lets all who ask meanwhile share one more run', asyn
   await reloader.settled()
   t.equal(mostActive(), 1, 'never two at once')
 })
+
+void t.test('createReloader: one that rejects is no end of all reloads', async (t) => {
+  let count = 0
+  const reloader = createReloader(() => {
+    count++
+    return count === 1
+      ? Promise.reject(new Error('a bug'))
+      : Promise.resolve({ kind: 'failed', version: String(count), problems: [] })
+  })
+  const [first, second] = [reloader.reload('one'), reloader.reload('two')]
+  await t.rejects(first, /a bug/)
+  t.match(await second, { version: '2' })
+  t.match(await reloader.reload('three'), { version: '3' })
+  await reloader.settled()
+})

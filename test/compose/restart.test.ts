@@ -135,7 +135,7 @@ void t.test('mergeSettings never widens a listener that is bound elsewhere than 
   for (const { note, before, after, clients } of cases) {
     const { settings, needsRestart } = change(
       { outbound: [{ name: 'egress', resource: 'orders', ...before }] },
-      { outbound: [{ name: 'egress', resource: 'vault', ...after }] },
+      { outbound: [{ name: 'egress', resource: 'orders', ...after }] },
     )
     const [listener] = settings.outbound
     t.strictSame(listener?.clients, clients?.map(prefix), note)
@@ -143,6 +143,45 @@ void t.test('mergeSettings never widens a listener that is bound elsewhere than 
     t.equal(listener?.resource?.name, 'orders', `${note}: speaks for whom it did`)
     t.match(needsRestart, [/outbound listener `egress` changed its address/], note)
   }
+  t.end()
+})
+
+void t.test(
+  'mergeSettings: a listener that changes address and resource denies at the old one',
+  (t) => {
+    const resources = [
+      ['orders', 'vault'],
+      ['orders', undefined],
+      [undefined, 'vault'],
+    ] as const
+    const entry = (name: string, resource: string | undefined, listen: typeof loopback) => ({
+      name,
+      listen,
+      ...(resource === undefined ? {} : { resource }),
+    })
+    for (const [was, is] of resources) {
+      const { settings, running, needsRestart } = change(
+        { inbound: [entry('in', was, everywhere)], outbound: [entry('out', was, everywhere)] },
+        { inbound: [entry('in', is, loopback)], outbound: [entry('out', is, loopback)] },
+      )
+      t.strictSame([settings.inbound, settings.outbound], [[], []], `${was} to ${is}`)
+      t.match(needsRestart, [/`in` .* denies until then/, /`out` .* denies until then/])
+      t.strictSame(
+        [running.inbound[0]?.listen, running.outbound[0]?.listen],
+        [everywhere, everywhere],
+      )
+    }
+    t.end()
+  },
+)
+
+void t.test('mergeSettings believes no proxy about another header than it was asked for', (t) => {
+  const entry = { name: 'in', trustedProxies: ['10.0.0.5'] }
+  const { settings } = change(
+    { inbound: [{ ...entry, listen: everywhere, forwardedHeader: 'forwarded' }] },
+    { inbound: [{ ...entry, listen: loopback }] },
+  )
+  t.strictSame(settings.inbound[0]?.trustedProxies, [])
   t.end()
 })
 

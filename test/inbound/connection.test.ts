@@ -23,7 +23,12 @@ function connectionOf(): Connection {
 }
 
 function turnsOf(started: number[]): (index: number) => Turn {
-  return (index) => ({ start: () => started.push(index), breakOff: () => false, cutOff: () => {} })
+  return (index) => ({
+    start: () => started.push(index),
+    breakOff: () => false,
+    resume: () => {},
+    cutOff: () => {},
+  })
 }
 
 void t.test('turns are taken one after the other, in order', async (t) => {

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
 import { MiB } from '../../src/units.ts'
@@ -100,6 +101,12 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       want: /^HTTP\/1\.1 204 No Content\r\nETag: "x"\r\n(?!.*content-length)/is,
     },
     {
+      note: 'our id goes on everything, whatever the destination says',
+      answer:
+        'HTTP/1.1 200 OK\r\nX-Ms-Request-Id: theirs\r\nX-Ringfence-Correlation-Id: forged\r\nContent-Length: 0\r\n\r\n',
+      want: /^HTTP\/1\.1 200 OK\r\nX-Ms-Request-Id: theirs\r\nContent-Length: 0\r\nx-ringfence-correlation-id: id-1\r\n(?!.*forged)/is,
+    },
+    {
       note: '304 keeps its fields',
       answer: 'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\n\r\n',
       want: /^HTTP\/1\.1 304 Not Modified\r\nETag: "x"\r\n/,
@@ -118,7 +125,7 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       note: 'hop-by-hop fields and what Connection names go, bytes above 127 stay',
       answer:
         'HTTP/1.1 200 OK\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=7\r\nProxy-Authenticate: Basic\r\nX-Latin: caf\xe9\r\nContent-Length: 0\r\n\r\n',
-      want: /^HTTP\/1\.1 200 OK\r\nX-Latin: caf\xe9\r\nContent-Length: 0\r\nvia: 1\.1 ringfence\r\n(?!.*(x-hop|timeout=7|proxy-auth))/is,
+      want: /^HTTP\/1\.1 200 OK\r\nX-Latin: caf\xe9\r\nContent-Length: 0\r\nx-ringfence-correlation-id: id-1\r\nx-ms-request-id: id-1\r\nvia: 1\.1 ringfence\r\n(?!.*(x-hop|timeout=7|proxy-auth))/is,
     },
     {
       note: 'trailers follow',
@@ -487,3 +494,47 @@ void t.test('ForwardRequest: after a head that reads two ways the connection end
   t.equal(response.header('connection'), 'close')
   t.equal((await client.rest()).how, 'end')
 })
+
+void t.test('ForwardRequest: a stray byte never ends an answer as if it were whole', async (t) => {
+  for (const isWhole of [true, false]) {
+    const begun = Promise.withResolvers<Socket>()
+    const origin = await startRawOrigin({
+      onData: (socket, text) => {
+        if (!text.includes('\r\n\r\n')) return
+        socket.write('HTTP/1.1 200 OK\r\n\r\nhalf')
+        begun.resolve(socket)
+      },
+    })
+    t.teardown(() => origin.close())
+    const proxy = await startProxy(t, enforced(origin.port))
+    const client = await proxy.connect()
+    client.send(ask('GET', origin.port).replace('HTTP/1.1', 'HTTP/1.0'))
+    await client.until('half')
+    client.send('\x01')
+    const socket = await begun.promise
+    if (isWhole) socket.end(', whole')
+    else socket.resetAndDestroy()
+    t.match(await client.rest(), isWhole ? { text: ', whole', how: 'end' } : { how: 'reset' })
+    if (!isWhole) t.equal((await proxy.endLine()).end?.closeReason, 'backend-reset')
+  }
+})
+
+void t.test(
+  'ForwardRequest: a client that ends inside its content gets no whole answer',
+  async (t) => {
+    const origin = await startRawOrigin({
+      onData: (socket, text) => {
+        if (text.includes('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\n\r\nhalf')
+      },
+    })
+    t.teardown(() => origin.close())
+    const proxy = await startProxy(t, enforced(origin.port))
+    const client = await proxy.connect()
+    const head = ask('POST', origin.port).replace('HTTP/1.1', 'HTTP/1.0')
+    client.send(`${head.slice(0, -2)}Content-Length: 9\r\n\r\nfour`)
+    await client.until('half')
+    client.end()
+    t.equal((await client.rest()).how, 'reset')
+    t.equal((await proxy.endLine()).end?.closeReason, 'client-closed')
+  },
+)

@@ -209,3 +209,20 @@ void t.test('one that sends thousands at once is cut off', async (t) => {
   })
   t.ok(proxy.dialled.length <= 64)
 })
+
+void t.test(
+  'limits.connections: far beyond it connections are dropped, not answered',
+  async (t) => {
+    const proxy = await startProxy(t, enforced(443, { limits: { connections: 1 } }))
+    const clients = await Promise.all(Array.from({ length: 300 }, async () => proxy.connect()))
+    const ends = await Promise.all(
+      clients.slice(1).map(async (client) => {
+        const { text } = await client.rest()
+        return text.includes(' 503 ')
+      }),
+    )
+    const answered = ends.filter(Boolean).length
+    t.ok(answered >= 200 && answered <= 256, `${answered} were answered`)
+    t.equal(proxy.records.length, answered, 'and each of those has its record')
+  },
+)

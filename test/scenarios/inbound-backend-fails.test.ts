@@ -45,6 +45,13 @@ const nonsense = [
   { note: 'no HTTP', answer: 'SSH-2.0-OpenSSH_9\r\n\r\n' },
   { note: 'a status of 099', answer: 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n' },
   { note: 'a status of 000', answer: 'HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n' },
+  { note: 'a status of 1000', answer: 'HTTP/1.1 1000 Odd\r\nContent-Length: 0\r\n\r\n' },
+  { note: 'a status of letters', answer: 'HTTP/1.1 OK 200\r\nContent-Length: 0\r\n\r\n' },
+  { note: 'a 101 to something else', answer: 'HTTP/1.1 101 Odd\r\nUpgrade: odd\r\n\r\n' },
+  {
+    note: 'a 101 that switches to another protocol',
+    answer: 'HTTP/1.1 101 Odd\r\nConnection: Upgrade\r\nUpgrade: odd\r\n\r\n',
+  },
   {
     note: 'two lengths',
     answer: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok',
@@ -61,6 +68,24 @@ const nonsense = [
     note: 'a control character in a field',
     answer: 'HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n',
   },
+  ...[
+    'X-A: a\x00b',
+    'X-A: a\x7fb',
+    'X-A: a\rb',
+    'X-A: a\r\n b',
+    'X A: b',
+    'X-A : b',
+    'X\x01A: b',
+    'X\u00e9: b',
+    ': b',
+    'X-A',
+    'Content-Length: +2',
+    'Content-Length: 2, 2',
+    'Transfer-Encoding: chunked, identity',
+  ].map((field) => ({
+    note: `the field ${JSON.stringify(field)}`,
+    answer: `HTTP/1.1 200 OK\r\n${field}\r\n${field.startsWith('X') ? 'Content-Length: 2\r\n' : ''}\r\nok`,
+  })),
   { note: 'a head without end', answer: `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(100_000)}` },
 ]
 
@@ -80,6 +105,85 @@ void t.test('an answer that is not valid HTTP is a 502, and the process lives', 
       client.destroy()
       t.strictSame(world.complaints, [])
     })
+  }
+})
+
+void t.test('nor is one to an upgrade, which ends its connection', async (t) => {
+  for (const { note, answer } of nonsense) {
+    await t.test(note, async (t) => {
+      const origin = await startRawOrigin({ onData: answerRaw(answer) })
+      t.teardown(() => origin.close())
+      const world = await startInbound(t, openShop(`http://${origin.authority}`))
+      const client = await connectRaw(world)
+      client.send(upgradeRequest('orders.test'))
+      const response = await client.response()
+      t.equal(response.status, 502)
+      t.match(response.body, '"reason":"backend-invalid"')
+      t.same(await client.rest(), { text: '', how: 'end' })
+      client.destroy()
+      t.strictSame(world.complaints, [])
+    })
+  }
+})
+
+/** What Node reads of a back end and might stumble over when it is to write it. */
+const odd = [
+  { note: 'bytes beyond ASCII', fields: 'X-A: \u00e9\u00ff\r\n', has: 'X-A: \u00e9\u00ff\r\n' },
+  { note: 'an empty value', fields: 'X-A:\r\n', has: 'X-A: \r\n' },
+  { note: 'a tab', fields: 'X-A: a\tb\r\n', has: 'X-A: a\tb\r\n' },
+  {
+    note: 'a name of signs',
+    fields: "!#$%&'*+-.^_`|~: a\r\n",
+    has: "!#$%&'*+-.^_`|~: a\r\n",
+  },
+  { note: 'names of objects', fields: '__proto__: a\r\n', has: '__proto__: a\r\n' },
+  { note: 'a trailer', fields: 'Trailer: X-A\r\n', has: 'x-ringfence-correlation-id' },
+  { note: 'Connection in words', fields: 'Connection: odd, \t,\r\n', has: 'x-ms-request-id' },
+  { note: 'an upgrade', fields: 'Upgrade: odd\r\n', has: 'x-ms-request-id' },
+  { note: 'two dates', fields: 'Date: a\r\nDate: b\r\n', has: 'Date: a\r\nDate: b\r\n' },
+  { note: 'Expect', fields: 'Expect: 100-continue\r\n', has: 'Expect: 100-continue\r\n' },
+  { note: 'an id like ours', fields: 'X-Ringfence-Correlation-Id: a\r\n', has: 'correlation-1' },
+]
+
+void t.test('whatever else is in a head is passed on or left out', async (t) => {
+  for (const { note, fields, has } of odd) {
+    for (const [kind, bytes] of [
+      ['request', get],
+      ['upgrade', upgradeRequest('orders.test')],
+    ] as const) {
+      await t.test(`${note}, to the ${kind}`, async (t) => {
+        const answer = `HTTP/1.1 200 OK\r\n${fields}Content-Length: 2\r\n\r\nok`
+        const origin = await startRawOrigin({ onData: answerRaw(answer) })
+        t.teardown(() => origin.close())
+        const world = await startInbound(t, openShop(`http://${origin.authority}`))
+        const client = await connectRaw(world)
+        client.send(bytes)
+        const response = await client.response()
+        t.equal(response.status, 200)
+        t.equal(response.body, 'ok')
+        t.ok(response.head.includes(has), response.head)
+        client.destroy()
+        t.strictSame(world.complaints, [])
+      })
+    }
+  }
+})
+
+void t.test('every status that Node reads is passed on', async (t) => {
+  for (const status of [200, 205, 299, 306, 399, 418, 499, 599, 600, 777, 999]) {
+    const answer = `HTTP/1.1 ${status} Odd\r\nContent-Length: 2\r\n\r\nok`
+    const origin = await startRawOrigin({ onData: answerRaw(answer) })
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(`http://${origin.authority}`))
+    for (const bytes of [get, upgradeRequest('orders.test')]) {
+      const client = await connectRaw(world)
+      client.send(bytes)
+      const response = await client.response()
+      t.equal(response.status, status)
+      t.equal(response.body, 'ok')
+      client.destroy()
+    }
+    t.strictSame(world.complaints, [])
   }
 })
 

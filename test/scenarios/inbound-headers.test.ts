@@ -35,6 +35,41 @@ const identitySpellings = [
   'X-NSP_Resource-Id',
 ]
 
+/** What a name may hold besides letters, digits and `-` (RFC 9110 5.6.2): CGI and its like make `_` of each. */
+const signs = Array.from("!#$%&'*+.^_`|~")
+
+void t.test('no sign that a name may hold disguises a field of ours', async (t) => {
+  const names = [
+    'X-Forwarded-For',
+    'X-Forwarded-Proto',
+    'X-Real-IP',
+    'True-Client-IP',
+    'X-Nsp-Subscription-Id',
+    'X-Nsp-Perimeter-Id',
+    'X-Nsp-Resource-Id',
+  ]
+  for (const sign of signs) {
+    const spelled = names.map((name) => name.replaceAll('-', sign))
+    const more = [`x${sign}ringfence-correlation-id`, `proxy${sign}authorization`]
+    const fields = [...spelled, ...more].map((name) => `${name}: forged\r\n`)
+    const { status, raw, removed } = await passedOn(t, fields.join(''))
+    t.equal(status, 200, sign)
+    t.notOk(raw.includes('forged'), sign)
+    t.strictSame(removed, spelled)
+  }
+})
+
+void t.test(
+  'Proxy, which CGI takes for the proxy to use, stays here (CVE-2016-5385)',
+  async (t) => {
+    for (const name of ['Proxy', 'PROXY']) {
+      const { status, raw } = await passedOn(t, `${name}: http://evil.test/\r\n`)
+      t.equal(status, 200)
+      t.notOk(raw.includes('http://evil.test/'), name)
+    }
+  },
+)
+
 void t.test(
   'identity headers in any spelling never reach the back end, and the log names them',
   async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { clientHeaders } from '../../src/inbound/response-headers.ts'
+import { clientHeaders } from '../../src/wire/response-head.ts'
 
 const ours = ['x-ringfence-correlation-id', 'id', 'x-ms-request-id', 'id']
 
