@@ -80,23 +80,41 @@ function isForUs(folded: string): boolean {
   )
 }
 
-/** Node's form: one key for each field, under its first spelling. Without a prototype: `__proto__` is a field like any other. */
+/**
+ * Node's form: one key for each field, under its first spelling. An ordinary object: one without a prototype is a shape
+ * that does not pass from request to request, and what it refers to lives until everything is collected.
+ */
 function collect(raw: RawHeaders): OutgoingHttpHeaders {
   const spellings = new Map<string, string>()
-  const values = new Map<string, string[]>()
+  const headers: OutgoingHttpHeaders = {}
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
-    const folded = foldName(name)
-    if (isForUs(folded)) continue
+    const value = raw[index + 1] ?? ''
+    if (isForUs(foldName(name))) continue
     const lower = name.toLowerCase()
-    if (!spellings.has(lower)) spellings.set(lower, name)
-    const list = values.get(lower)
-    if (list === undefined) values.set(lower, [raw[index + 1] ?? ''])
-    else list.push(raw[index + 1] ?? '')
-  }
-  const headers: OutgoingHttpHeaders = Object.create(null)
-  for (const [lower, list] of values) {
-    headers[spellings.get(lower) ?? lower] = list.length === 1 ? list[0] : list
+    const spelled = spellings.get(lower)
+    if (spelled === undefined) {
+      spellings.set(lower, name)
+      setField(headers, name, value)
+      continue
+    }
+    const before = headers[spelled]
+    if (Array.isArray(before)) before.push(value)
+    else setField(headers, spelled, [String(before), value])
   }
   return headers
+}
+
+/** `__proto__` is a field like any other. */
+function setField(headers: OutgoingHttpHeaders, name: string, value: string | string[]): void {
+  if (name !== '__proto__') {
+    headers[name] = value
+    return
+  }
+  Object.defineProperty(headers, name, {
+    value,
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  })
 }

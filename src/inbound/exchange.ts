@@ -6,7 +6,13 @@ import type { Connection } from './connection.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
 
-/** One request or upgrade from arrival to end: what is counted of it and what is written at its end. */
+/**
+ * One request or upgrade from arrival to end: what is counted of it and what is written at its end.
+ *
+ * Whoever serves it is known to tables of what is open and of deadlines by `abort`, `revoke` and `expire` alone, and those
+ * let go of it at the end. The engine links each table of a Set or a Map to the larger or emptier one that replaces it:
+ * once one of them has grown old, all that was ever in its successors lives until everything is collected.
+ */
 export interface Exchange {
   readonly kind: 'request' | 'tunnel'
   readonly facts: RequestFacts
@@ -18,7 +24,11 @@ export interface Exchange {
   status: number | undefined
   /** Ends it because the perimeter or the process wants it to. */
   readonly abort: (closeReason: CloseReason) => void
-  /** Once admitted. */
+  /** The same because a later policy does not allow it. */
+  readonly revoke: () => void
+  /** Nothing moved for too long. */
+  readonly expire: () => void
+  /** Once admitted, until its end. */
   admitted: Standing | undefined
   /** Called once, when nothing of it is left. */
   end(closeReason: CloseReason): void
@@ -30,12 +40,15 @@ export interface ExchangeOptions {
   readonly correlationId: string
   /** All that are open. */
   readonly exchanges: Set<Exchange>
+  /** Neither is called after the end. */
   readonly abort: (closeReason: CloseReason) => void
+  readonly expire: () => void
 }
 
 export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exchange {
-  const { kind, facts, correlationId, exchanges, abort } = options
+  const { kind, facts, correlationId, exchanges } = options
   const startedAt = ports.monotonicNow()
+  let { abort, expire } = options
   let isEnded = false
   const exchange: Exchange = {
     kind,
@@ -44,7 +57,9 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     bytesIn: 0,
     bytesOut: 0,
     status: undefined,
-    abort,
+    abort: (closeReason) => abort(closeReason),
+    revoke: () => abort('policy-revoked'),
+    expire: () => expire(),
     admitted: undefined,
     end(closeReason) {
       if (isEnded) return
@@ -64,6 +79,9 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
         durationMs,
       })
       writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
+      exchange.admitted = undefined
+      abort = nothing
+      expire = nothing
     },
   }
   exchanges.add(exchange)
@@ -80,6 +98,8 @@ function writeEnd(ports: InboundPorts, exchange: Exchange, end: RecordEnd): void
   const { judgement } = admitted
   ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now(), end }))
 }
+
+function nothing(): void {}
 
 /** What the client's side of a connection says about an end that nobody else explained. */
 export function clientCloseReason({ stream }: Pick<Connection, 'stream'>): CloseReason {

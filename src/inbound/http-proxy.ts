@@ -41,8 +41,11 @@ export interface BackendCallOptions {
 }
 
 export interface BackendCall {
-  /** Whether the client's body waits for the back end to take more of it. */
-  readonly isHeldBack: boolean
+  /**
+   * Whether the client's body waits for the back end to take more of it. A function: a getter would give each call a
+   * shape of its own in the old generation, which keeps the whole request alive until everything is collected.
+   */
+  isHeldBack(): boolean
   /** Ends it. Nothing is called any more. */
   abort(): void
 }
@@ -151,15 +154,14 @@ function callBackend(
     request.once('end', () => backendRequest.end())
   }
 
-  // HTTP/1: a plain property. Whatever reads it from here on reads what we built.
-  Object.defineProperty(request, 'headers', { value: options.headers, configurable: true })
+  // Whatever reads it from here on reads what we built. By its setter, for the same reason as above; without one nothing
+  // may go on.
+  assert(Reflect.set(request, 'headers', options.headers))
   attempt(true)
   if (!options.hasBody) request.resume()
 
   return {
-    get isHeldBack() {
-      return isHeldBack
-    },
+    isHeldBack: () => isHeldBack,
     abort() {
       isDone = true
       answer = undefined

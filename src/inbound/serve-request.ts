@@ -73,12 +73,13 @@ class ServedRequest {
       correlationId,
       exchanges,
       abort: (reason) => this.#abort(reason),
+      expire: () => this.#expire(),
     })
     this.#bodyIdleMs = ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs
     this.#deadline = sharedDeadlines.watch({
       idleMs: this.#bodyIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: () => this.#expire(),
+      onExpire: this.#exchange.expire,
     })
   }
 
@@ -87,7 +88,7 @@ class ServedRequest {
     const admission = admit(this.#context.ports, facts, {
       correlationId,
       refuseAs: this.#arrived.refuseAs,
-      revoke: () => this.#abort('policy-revoked'),
+      revoke: this.#exchange.revoke,
     })
     if (admission.kind === 'refused') this.#refuse(admission)
     else void this.#forward(admission)
@@ -197,7 +198,7 @@ class ServedRequest {
     if (response.headersSent) {
       const isClientSlow = response.writableNeedDrain || response.writableEnded
       this.#endWith(isClientSlow ? 'body-idle-timeout' : 'backend-timeout', undefined)
-    } else if (this.#isBodied && !request.complete && this.#call?.isHeldBack !== true) {
+    } else if (this.#isBodied && !request.complete && this.#call?.isHeldBack() !== true) {
       this.#endWith('body-idle-timeout', { reason: 'bad-request', status: requestTimeout })
     } else {
       this.#fail('backend-timeout')

@@ -88,6 +88,7 @@ function answerUnreadable(
     correlationId,
     exchanges,
     abort: () => stream.destroy(),
+    expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
   const judgement = denial(facts, { reason: 'bad-request', detail, policyVersion })

@@ -78,11 +78,12 @@ class ServedUpgrade {
       correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
+      expire: () => this.#fail('backend-timeout'),
     })
     this.#deadline = sharedDeadlines.watch({
       idleMs: ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: () => this.#fail('backend-timeout'),
+      onExpire: this.#exchange.expire,
     })
     const { stream } = connection
     connection.isClosing = true
@@ -101,7 +102,7 @@ class ServedUpgrade {
       correlationId,
       refuseAs,
       isFull: (resource) => slots.taken(resource) >= limit,
-      revoke: () => this.#abort('policy-revoked'),
+      revoke: this.#exchange.revoke,
     })
     if (admission.kind === 'refused') {
       const { decision, status } = admission.judgement

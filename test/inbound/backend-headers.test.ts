@@ -71,6 +71,11 @@ const cases: readonly {
     given: ['__proto__', '1', 'constructor', '2'],
     want: { ['__proto__']: '1', constructor: '2' },
   },
+  {
+    note: 'names of objects, repeated',
+    given: ['__proto__', '1', 'toString', '2', '__Proto__', '3', 'TOSTRING', '4', '__proto__', '5'],
+    want: { ['__proto__']: ['1', '3', '5'], toString: ['2', '4'] },
+  },
 ]
 
 void t.test('backendHeaders builds what the back end gets', async (t) => {

@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
+import { KiB } from '../../src/units.ts'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -50,4 +54,17 @@ void t.test('what is open for long keeps no older policy alive', async (t) => {
       t.not(decision.policyVersion, policyVersion)
     })
   }
+})
+
+const program = fileURLToPath(new URL('../support/kept-by-requests.ts', import.meta.url))
+
+/**
+ * An object of a shape of its own (a getter in a literal, a property defined by hand, none of the usual prototypes) and
+ * the table of a Set or a Map that followed another live in the old generation, and keep alive there what a request refers
+ * to until everything is collected: 10 KiB.
+ */
+void t.test('what a request leaves behind goes with the next small collection', async (t) => {
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const { stdout } = await promisify(execFile)(process.execPath, [program], { env })
+  t.ok(Number(stdout) < 2 * KiB, `${stdout.trim()} bytes a request`)
 })
