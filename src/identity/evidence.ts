@@ -7,8 +7,8 @@ import { type IdentityHeaderNames, identityKind } from './identity-headers.ts'
 /** What a request offers about its caller, gathered and not judged. */
 export interface EvidenceInput {
   readonly rawHeaders: RawHeaders
-  /** The socket's `remoteAddress`, as Node gives it. */
-  readonly peerAddress: string | undefined
+  /** The socket's address (`parsePeer`). */
+  readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
   /** Name of the listener. */
   readonly listener: string
@@ -39,7 +39,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     }
   }
   return {
-    peer: delivery === undefined ? parsePeer(input.peerAddress) : delivery.peer,
+    peer: delivery === undefined ? input.peer : delivery.peer,
     peerPort: delivery === undefined ? input.peerPort : delivery.peerPort,
     listener: input.listener,
     forwarded,
@@ -49,7 +49,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
   }
 }
 
-/** Node writes the zone of a link-local peer into the address; which interface it came by decides nothing. */
+/** A socket's `remoteAddress`. Node writes the zone of a link-local peer into the address; which interface it came by decides nothing. */
 export function parsePeer(text: string | undefined): IpAddress | undefined {
   if (text === undefined) return undefined
   const zone = text.indexOf('%')

@@ -8,23 +8,35 @@ import type { IdentityHeader } from './caller.ts'
 export type IdentityHeaderNames = Readonly<Record<IdentityHeader['kind'], string>>
 
 /** The names of a settings object never change, so they are folded once for each. */
-const folded = new WeakMap<IdentityHeaderNames, ReadonlyMap<string, IdentityHeader['kind']>>()
+const foldedByNames = new WeakMap<
+  IdentityHeaderNames,
+  ReadonlyMap<string, IdentityHeader['kind']>
+>()
 
-/** Which identity header a name is in any spelling (case, `_` or `.` for `-`); undefined for all others. */
+/** Which identity header a name is in any spelling (case, any sign for `-`); undefined for all others. */
 export function identityKind(
   names: IdentityHeaderNames,
   name: string,
 ): IdentityHeader['kind'] | undefined {
-  let kinds = folded.get(names)
+  return foldedKinds(names).get(foldName(name))
+}
+
+function foldedKinds(names: IdentityHeaderNames): ReadonlyMap<string, IdentityHeader['kind']> {
+  let kinds = foldedByNames.get(names)
   if (kinds === undefined) {
     kinds = new Map([
       [foldName(names.subscription), 'subscription'],
       [foldName(names.perimeter), 'perimeter'],
       [foldName(names.resource), 'resource'],
     ])
-    folded.set(names, kinds)
+    foldedByNames.set(names, kinds)
   }
-  return kinds.get(foldName(name))
+  return kinds
+}
+
+/** Whether a field says who calls or where from, in any spelling. `folded` is a name from `foldName`. */
+export function isCallerHeader(names: IdentityHeaderNames, folded: string): boolean {
+  return isForwardingHeader(folded) || foldedKinds(names).has(folded)
 }
 
 /**
@@ -32,7 +44,5 @@ export function identityKind(
  * forwarding headers) or leave by egress (which gets none).
  */
 export function withoutCallerHeaders(raw: RawHeaders, names: IdentityHeaderNames): string[] {
-  return withoutHeaders(raw, (lowerName) => {
-    return isForwardingHeader(foldName(lowerName)) || identityKind(names, lowerName) !== undefined
-  })
+  return withoutHeaders(raw, (lowerName) => isCallerHeader(names, foldName(lowerName)))
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { OutgoingHttpHeaders } from 'node:http'
-import { type IdentityHeaderNames, withoutCallerHeaders } from '../identity/identity-headers.ts'
+import { type IdentityHeaderNames, isCallerHeader } from '../identity/identity-headers.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { formatAuthority } from '../wire/authority.ts'
 import { type ForwardedFacts, type ForwardedHeader, writeForwarded } from '../wire/forwarded.ts'
-import { foldName, headerValues, type RawHeaders, withoutHopByHop } from '../wire/headers.ts'
+import { foldName, headerValues, hopByHopIn, type RawHeaders } from '../wire/headers.ts'
 import type { Judgement, RequestFacts } from './judge-request.ts'
 
 /** Fields under this prefix are ours alone: from outside they count for nothing and go nowhere. */
@@ -24,7 +24,11 @@ export interface BackendHeadersInput {
  */
 export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders {
   const { rawHeaders, identityHeaders, forwardedHeader, forwarded } = input
-  const headers = collect(withoutCallerHeaders(withoutHopByHop(rawHeaders), identityHeaders))
+  const isHopByHop = hopByHopIn(rawHeaders)
+  const headers = collect(rawHeaders, (lowerName) => {
+    const folded = foldName(lowerName)
+    return isHopByHop(lowerName) || isCallerHeader(identityHeaders, folded) || isForUs(folded)
+  })
   // A body that came in chunks leaves in chunks: Node frames no body by itself on GET, HEAD, DELETE and OPTIONS.
   if (isChunked(rawHeaders)) headers['transfer-encoding'] = 'chunked'
   const own = writeForwarded(forwardedHeader, forwarded)
@@ -84,14 +88,14 @@ function isForUs(folded: string): boolean {
  * Node's form: one key for each field, under its first spelling. An ordinary object: one without a prototype is a shape
  * that does not pass from request to request, and what it refers to lives until everything is collected.
  */
-function collect(raw: RawHeaders): OutgoingHttpHeaders {
+function collect(raw: RawHeaders, drop: (lowerName: string) => boolean): OutgoingHttpHeaders {
   const spellings = new Map<string, string>()
   const headers: OutgoingHttpHeaders = {}
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
     const value = raw[index + 1] ?? ''
-    if (isForUs(foldName(name))) continue
     const lower = name.toLowerCase()
+    if (drop(lower)) continue
     const spelled = spellings.get(lower)
     if (spelled === undefined) {
       spellings.set(lower, name)

@@ -4,6 +4,7 @@ import type { CloseReason } from '../reasons.ts'
 import { sharedDeadlines } from '../transport/deadlines.ts'
 import { discardInput } from '../transport/discard.ts'
 import { seconds } from '../units.ts'
+import type { IpAddress } from '../wire/address.ts'
 
 /** A connection of a client, from its first byte to its last. */
 export interface Connection {
@@ -12,7 +13,7 @@ export interface Connection {
   readonly isSecure: boolean
   readonly delivery: Delivery | undefined
   /** As they were when it was accepted: a socket forgets them when its peer is gone. */
-  readonly peerAddress: string | undefined
+  readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
   /** It came when there were enough already: its first request is answered and it is closed. */
   readonly isTooMany: boolean

@@ -44,7 +44,7 @@ export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
   { request, connection }: { readonly request: IncomingMessage; readonly connection: Connection },
 ): RequestFacts {
-  const { isSecure, peerAddress, peerPort, delivery } = connection
+  const { isSecure, peer, peerPort, delivery } = connection
   return {
     listener: listenerName,
     method: request.method ?? '',
@@ -52,7 +52,7 @@ export function factsOf(
     httpVersion: request.httpVersion,
     rawHeaders: request.rawHeaders,
     isSecure,
-    peerAddress,
+    peer,
     peerPort,
     delivery,
   }

@@ -1,5 +1,5 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
-import { collectEvidence, parsePeer } from '../identity/evidence.ts'
+import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
 import { isCovered } from '../identity/identity-rules.ts'
 import type { Decision } from '../policy/decision.ts'
@@ -8,6 +8,7 @@ import { evaluateInbound } from '../policy/evaluate-inbound.ts'
 import type { PolicySnapshot, ResourcePolicy } from '../policy/snapshot.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { InboundListener } from '../settings/settings.ts'
+import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
@@ -21,7 +22,7 @@ export interface RequestFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
-  readonly peerAddress: string | undefined
+  readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
   readonly delivery: Delivery | undefined
 }
@@ -117,7 +118,7 @@ interface DenialParts {
 export function denial(facts: RequestFacts, parts: DenialParts): Judgement {
   const { reason, resource, policyVersion = '' } = parts
   const { delivery } = facts
-  const address = delivery === undefined ? parsePeer(facts.peerAddress) : delivery.peer
+  const address = delivery === undefined ? facts.peer : delivery.peer
   return {
     decision: denyOutsideStages({ direction: 'Inbound', reason, resource, policyVersion }),
     authority: parts.authority,

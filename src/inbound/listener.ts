@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Delivery } from '../identity/caller.ts'
+import { parsePeer } from '../identity/evidence.ts'
 import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
 import { answeredBeyondLimit } from '../transport/dropped.ts'
 import { type Connection, closeGently } from './connection.ts'
@@ -104,7 +105,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       stream,
       isSecure: stream !== raw,
       delivery,
-      peerAddress: raw instanceof Socket ? raw.remoteAddress : undefined,
+      peer: raw instanceof Socket ? parsePeer(raw.remoteAddress) : undefined,
       peerPort: raw instanceof Socket ? raw.remotePort : undefined,
       isTooMany,
       hasSpoken: false,

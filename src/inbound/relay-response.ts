@@ -40,13 +40,14 @@ export function relayResponse(options: RelayOptions): void {
   }
   // With the first of the body in one write where that is here already, else alone: whoever reads events waits for it.
   let hasBegun = false
-  setImmediate(() => {
-    if (!hasBegun && !response.destroyed) response.flushHeaders()
-  })
   backendResponse.on('data', (chunk: Buffer) => {
     hasBegun = true
     options.onBody(chunk.length)
     if (!response.write(chunk)) backendResponse.pause()
+  })
+  // Comes behind the tick that hands over what has been parsed with the head.
+  process.nextTick(() => {
+    if (!hasBegun && !backendResponse.complete && !response.destroyed) response.flushHeaders()
   })
   response.on('drain', () => {
     options.onMoved()

@@ -69,7 +69,7 @@ function answerUnreadable(
   { detail, status }: Unreadable,
 ): void {
   const { ports, exchanges, listenerName } = context
-  const { isSecure, peerAddress, peerPort, delivery, stream } = connection
+  const { isSecure, peer, peerPort, delivery, stream } = connection
   const facts: RequestFacts = {
     listener: listenerName,
     method: '',
@@ -77,7 +77,7 @@ function answerUnreadable(
     httpVersion: '',
     rawHeaders: [],
     isSecure,
-    peerAddress,
+    peer,
     peerPort,
     delivery,
   }

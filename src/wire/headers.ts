@@ -75,12 +75,14 @@ export function connectionOptions(raw: RawHeaders): ReadonlySet<string> {
  * named. Whoever sets fields of ours does so after this, or a client could name them away.
  */
 export function withoutHopByHop(raw: RawHeaders): string[] {
+  return withoutHeaders(raw, hopByHopIn(raw))
+}
+
+/** Which fields of a message `withoutHopByHop` takes out; asked with the lower-case name. */
+export function hopByHopIn(raw: RawHeaders): (lowerName: string) => boolean {
   const named = connectionOptions(raw)
-  return withoutHeaders(
-    raw,
-    (lowerName) =>
-      hopByHop.has(lowerName) || (named.has(lowerName) && !neverDroppedByName.has(lowerName)),
-  )
+  return (lowerName) =>
+    hopByHop.has(lowerName) || (named.has(lowerName) && !neverDroppedByName.has(lowerName))
 }
 
 /** A copy without the fields that `drop` names; it is asked with the lower-case name. */

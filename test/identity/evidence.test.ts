@@ -14,7 +14,7 @@ void t.test('collectEvidence gathers every spelling in order and judges nothing'
       ['x_sub.id', '1', 'Host', 'a', 'X-SUB-ID', '2', 'X-Forwarded-For', 'a', 'Forwarded', 'b'],
       ['x-forwarded-for', 'c', 'X_Forwarded_For', 'd', 'X-Forwarded-Proto', 'e'],
     ].flat(),
-    peerAddress: '::ffff:192.0.2.1',
+    peer: parsePeer('::ffff:192.0.2.1'),
     peerPort: 7,
     listener: 'public',
     headers,

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { collectEvidence } from '../../src/identity/evidence.ts'
+import { collectEvidence, parsePeer } from '../../src/identity/evidence.ts'
 import { identify } from '../../src/identity/identify.ts'
 import type { Delivery } from '../../src/identity/caller.ts'
 import { buildInForce } from '../support/in-force.ts'
@@ -73,7 +73,7 @@ function run({ from, raw = [], delivery, forwardedHeader }: Case): string {
   const used = forwardedHeader === undefined ? rules : { ...rules, forwardedHeader }
   const evidence = collectEvidence({
     rawHeaders: raw,
-    peerAddress: from,
+    peer: parsePeer(from),
     peerPort: 4711,
     listener: 'public',
     headers: used.headers,

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { parsePeer } from '../../src/identity/evidence.ts'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import { type Admission, admit } from '../../src/inbound/admit.ts'
 import type { RequestFacts } from '../../src/inbound/judge-request.ts'
@@ -18,7 +19,7 @@ const facts: RequestFacts = {
   httpVersion: '1.1',
   rawHeaders: ['Host', 'orders.test'],
   isSecure: false,
-  peerAddress: '127.0.0.1',
+  peer: parsePeer('127.0.0.1'),
   peerPort: 1,
   delivery: undefined,
 }

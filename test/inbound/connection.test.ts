@@ -8,7 +8,7 @@ function connectionOf(): Connection {
     stream,
     isSecure: false,
     delivery: undefined,
-    peerAddress: undefined,
+    peer: undefined,
     peerPort: undefined,
     isTooMany: false,
     hasSpoken: false,

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { parsePeer } from '../../src/identity/evidence.ts'
 import { judgeRequest, type RequestFacts } from '../../src/inbound/judge-request.ts'
 import { buildInForce } from '../support/in-force.ts'
 import { openShop } from '../support/inbound-world.ts'
@@ -28,7 +29,7 @@ const plain: RequestFacts = {
   httpVersion: '1.1',
   rawHeaders: ['Host', 'orders.test'],
   isSecure: false,
-  peerAddress: '127.0.0.1',
+  peer: parsePeer('127.0.0.1'),
   peerPort: 1,
   delivery: undefined,
 }
@@ -51,11 +52,11 @@ const cases: readonly {
   { note: 'a rule names the address', facts: {}, reason: 'access-rule' },
   {
     note: 'a mapped address is the IPv4',
-    facts: { peerAddress: '::ffff:127.0.0.1' },
+    facts: { peer: parsePeer('::ffff:127.0.0.1') },
     reason: 'access-rule',
   },
-  { note: 'another address', facts: { peerAddress: '192.0.2.1' }, reason: 'no-matching-rule' },
-  { note: 'no address at all', facts: { peerAddress: undefined }, reason: 'no-matching-rule' },
+  { note: 'another address', facts: { peer: parsePeer('192.0.2.1') }, reason: 'no-matching-rule' },
+  { note: 'no address at all', facts: { peer: undefined }, reason: 'no-matching-rule' },
   { note: 'no listener of that name', facts: { listener: 'gone' }, reason: 'unknown-resource' },
   { note: 'no such host', facts: { rawHeaders: ['Host', 'x.test'] }, reason: 'unknown-resource' },
   {
@@ -85,12 +86,12 @@ const cases: readonly {
   },
   {
     note: 'a private endpoint',
-    facts: { listener: 'private', peerAddress: '10.1.1.1' },
+    facts: { listener: 'private', peer: parsePeer('10.1.1.1') },
     reason: 'private-endpoint',
   },
   {
     note: 'not everybody on its listener',
-    facts: { listener: 'private', peerAddress: '192.0.2.1' },
+    facts: { listener: 'private', peer: parsePeer('192.0.2.1') },
     reason: 'no-matching-rule',
   },
   { note: 'an unreadable head', facts: { rawHeaders: [] }, reason: 'bad-request' },
@@ -102,7 +103,10 @@ const cases: readonly {
   },
   {
     note: 'a forwarded address that cannot be read',
-    facts: { peerAddress: '10.0.0.1', rawHeaders: ['Host', 'orders.test', 'X-Forwarded-For', '?'] },
+    facts: {
+      peer: parsePeer('10.0.0.1'),
+      rawHeaders: ['Host', 'orders.test', 'X-Forwarded-For', '?'],
+    },
     reason: 'bad-request',
   },
   { note: 'a delivery to its name', facts: { delivery }, reason: 'same-perimeter' },
