@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { describeFailure, exitCodes } from './exit-code.ts'
-import { createWrite, type Write } from './output.ts'
+import { createOutput, createWrite, OutputLost, type Write } from './output.ts'
 
 /**
  * The command line. Each command's module is loaded when it is asked for, so that `--help` and `check` do not pay for
@@ -27,13 +27,19 @@ interface ExplainFlags {
 const defaultConfig = 'ringfence.yaml'
 
 /** Runs one command and resolves with the exit code of the process. Never rejects. */
-export async function runCommandLine(
-  args: readonly string[],
-  streams: Streams = {
-    out: createWrite(process.stdout),
-    err: createWrite(process.stderr),
-  },
-): Promise<number> {
+export async function runCommandLine(args: readonly string[], given?: Streams): Promise<number> {
+  if (given !== undefined) return runProgram(args, given)
+  const output = createOutput(process.stdout)
+  const streams: Streams = { out: output.write, err: createWrite(process.stderr) }
+  const exitCode = await runProgram(args, streams)
+  const lost = await output.settled()
+  if (lost === undefined || lost.isReaderGone) return exitCode
+  // A result that is cut short must not look like one to whoever only looks at the exit code.
+  streams.err(`ringfence: ${lost.message}\n`)
+  return exitCodes.problems
+}
+
+async function runProgram(args: readonly string[], streams: Streams): Promise<number> {
   let exitCode: number = exitCodes.good
   const program = createProgram(streams, (code) => {
     exitCode = code
@@ -45,6 +51,8 @@ export async function runCommandLine(
     if (error instanceof CommanderError) {
       return error.exitCode === 0 ? exitCodes.good : exitCodes.usage
     }
+    // The command has nobody to go on for. Whether that is a fault is told once everything has been tried.
+    if (error instanceof OutputLost) return exitCode
     const failure = describeFailure(error)
     for (const line of failure.lines) streams.err(`ringfence: ${line}\n`)
     if (process.env['RINGFENCE_DEBUG'] === '1' && error instanceof Error) {

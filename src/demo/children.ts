@@ -24,6 +24,7 @@ const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
 /** Everything that was started. `close` ends it all; so does the end of this process, whatever its cause. */
 export class Children {
   readonly #processes = new Set<ChildProcess>()
+  #isClosed = false
   readonly #killAll = (): void => {
     for (const child of this.#processes) child.kill('SIGKILL')
   }
@@ -70,6 +71,7 @@ export class Children {
 
   /** Ends all in order: first asks, then does not ask. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const ends = [...this.#processes].map((child) => {
       const end = once(child, 'exit')
       child.kill('SIGTERM')
@@ -84,6 +86,8 @@ export class Children {
   }
 
   #keep(child: ChildProcess): void {
+    // Somebody was still starting things when everything ended: nothing would end this one any more.
+    if (this.#isClosed) child.kill('SIGKILL')
     this.#processes.add(child)
     child.once('exit', () => this.#processes.delete(child))
     child.once('error', () => this.#processes.delete(child))

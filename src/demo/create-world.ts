@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { once } from 'node:events'
 import type { Children } from './children.ts'
@@ -19,13 +18,12 @@ import { addresses, type Ports, type World } from './world.ts'
 const certificateNames = ['vault.demo.example', 'payments.demo.example']
 
 /**
- * Builds it all and starts the mock services.
+ * Builds it all in the folder, which is the caller's, and starts the mock services.
  *
  * @throws Error with one line for a person where this machine lacks something.
  */
-export async function createWorld(children: Children): Promise<World> {
+export async function createWorld(children: Children, folder: string): Promise<World> {
   await requireAddresses()
-  const folder = await mkdtemp(path.join(tmpdir(), 'ringfence-demo-'))
   const certificate = await makeCertificate(folder, certificateNames)
   const text = await readFile(certificate.certificateFile, 'utf8')
   const [blob, vault, search, payments, updates, drop] = await Promise.all([
@@ -66,8 +64,8 @@ export async function writePolicy(world: World, text: string): Promise<void> {
 }
 
 /** Somebody may write until the last moment: a check that was interrupted, a process that was killed. */
-export async function removeWorld(world: World): Promise<void> {
-  await rm(world.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
+export async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
 }
 
 async function choosePorts(): Promise<Ports> {

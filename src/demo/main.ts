@@ -1,8 +1,11 @@
 import { once } from 'node:events'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { AccessLog } from './access-log.ts'
 import { performCheck, type Story } from './check.ts'
 import { Children } from './children.ts'
-import { changeRules, createWorld, removeWorld } from './create-world.ts'
+import { changeRules, createWorld, removeFolder } from './create-world.ts'
 import { startRules } from './documents.ts'
 import { describeWorld } from './keep.ts'
 import { readReadiness } from './readiness.ts'
@@ -62,11 +65,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } = options
   const children = new Children()
   const interrupted = watchInterrupts()
-  let world: World | undefined
+  let folder: string | undefined
   try {
     const report = createReport({ write, colours })
     const play = async (): Promise<number> => {
-      world = await createWorld(children)
+      // Known before anything else is made: what is half made is removed as well.
+      folder = await mkdtemp(path.join(tmpdir(), 'ringfence-demo-'))
+      const world = await createWorld(children, folder)
       const program = await startProgram(world, children)
       const failed = await program.during(runStories({ world, report, isOver: interrupted.isOver }))
       if (failed > 0) for (const line of program.lines) report.note(line.slice(0, shownWidth))
@@ -84,7 +89,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } finally {
     interrupted.dispose()
     await children.close()
-    if (world !== undefined) await removeWorld(world)
+    if (folder !== undefined) await removeFolder(folder)
   }
 }
 

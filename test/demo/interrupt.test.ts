@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -60,3 +60,25 @@ for (const [signal, exitCode] of [
     )
   })
 }
+
+void t.test('runDemo: an end while everything still starts leaves nothing either', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'demo-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const watcher = watch(folder)
+  t.teardown(() => watcher.close())
+  const made = once(watcher, 'change')
+  const demo = spawn(process.execPath, [program, 'demo'], {
+    stdio: 'ignore',
+    env: { ...process.env, TMPDIR: folder },
+  })
+  t.teardown(() => demo.kill('SIGKILL'))
+  const end = once(demo, 'exit')
+  await made
+  demo.kill('SIGTERM')
+  const [code] = await end
+  t.equal(code, 143)
+  t.strictSame(
+    readdirSync(folder).filter((name) => name.startsWith('ringfence-demo-')),
+    [],
+  )
+})
