@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AccessLog } from './access-log.ts'
@@ -69,8 +69,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   try {
     const report = createReport({ write, colours })
     const play = async (): Promise<number> => {
-      // Known before anything else is made: what is half made is removed as well.
-      folder = await mkdtemp(path.join(tmpdir(), 'ringfence-demo-'))
+      // Known before anything else is made, without a moment in which it exists and is not: all of it is removed.
+      folder = mkdtempSync(path.join(tmpdir(), 'ringfence-demo-'))
       const world = await createWorld(children, folder)
       const program = await startProgram(world, children)
       const failed = await program.during(runStories({ world, report, isOver: interrupted.isOver }))
