@@ -138,6 +138,10 @@ function createTranslatedFindings(
       const original = pathOf(path)
       if (!hasLost(original)) findings.warning(original, message, at)
     },
-    foundWithin: (path) => findings.foundWithin(pathOf(path)),
+    foundWithin(path) {
+      const original = pathOf(path)
+      // What has only a placeholder was found wanting, wherever that was told.
+      return hasLost(original) || findings.foundWithin(original)
+    },
   }
 }

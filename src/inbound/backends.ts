@@ -5,6 +5,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Backend } from '../perimeter/resource.ts'
 import { seconds } from '../units.ts'
+import { formatAuthority } from '../wire/authority.ts'
 import { type BackendPhase, connectDeadlineCode } from './backend-failure.ts'
 
 /** A back end, ready to be called. */
@@ -44,8 +45,10 @@ interface ConnectionKind {
 
 /** Connections to back ends: pools, deadlines, verification. `connectMs` is for name, connection and handshake together. */
 export function createBackends(options: { readonly connectMs: () => number }): Backends {
-  // By object: a reload that reads a back end anew also reads its authority anew, and old pools run dry by themselves.
-  const targets = new WeakMap<Backend, BackendTarget>()
+  // A reload reads back ends anew and keeps their connections: the pools are those of the address, not of the object.
+  const byAddress = new Map<string, BackendTarget>()
+  // With an authority of its own by object: a reload also reads the authority anew, and old pools run dry by themselves.
+  const byBackend = new WeakMap<Backend, BackendTarget>()
   const phases = new WeakMap<Duplex, BackendPhase>()
   const sockets = new Set<Socket>()
 
@@ -110,11 +113,15 @@ export function createBackends(options: { readonly connectMs: () => number }): B
 
   return {
     target(backend) {
-      let target = targets.get(backend)
-      if (target === undefined) {
-        target = createTarget(backend)
-        if (target !== undefined) targets.set(backend, target)
-      }
+      const known = byBackend.get(backend)
+      if (known !== undefined) return known
+      const { scheme, authority, caFile } = backend
+      const address = `${scheme}://${formatAuthority(authority)}`
+      const target =
+        (caFile === undefined ? byAddress.get(address) : undefined) ?? createTarget(backend)
+      if (target === undefined) return undefined
+      byBackend.set(backend, target)
+      if (caFile === undefined) byAddress.set(address, target)
       return target
     },
     phaseOf: (socket) => (socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')),

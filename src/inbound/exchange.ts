@@ -14,7 +14,8 @@ import type { InboundPorts } from './ports.ts'
  * once one of them has grown old, all that was ever in its successors lives until everything is collected.
  */
 export interface Exchange {
-  readonly kind: 'request' | 'tunnel'
+  /** An upgrade is a request until it has been switched. */
+  kind: 'request' | 'tunnel'
   readonly facts: RequestFacts
   readonly correlationId: string
   /** Of bodies, or of a tunnel; heads are not counted. */
@@ -30,12 +31,13 @@ export interface Exchange {
   readonly expire: () => void
   /** Once admitted, until its end. */
   admitted: Standing | undefined
+  /** The protocol has been switched, with this status: the request is over and a tunnel begins. */
+  becomeTunnel(status: number): void
   /** Called once, when nothing of it is left. */
   end(closeReason: CloseReason): void
 }
 
 export interface ExchangeOptions {
-  readonly kind: Exchange['kind']
   readonly facts: RequestFacts
   readonly correlationId: string
   /** All that are open. */
@@ -46,12 +48,12 @@ export interface ExchangeOptions {
 }
 
 export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exchange {
-  const { kind, facts, correlationId, exchanges } = options
+  const { facts, correlationId, exchanges } = options
   const startedAt = ports.monotonicNow()
   let { abort, expire } = options
   let isEnded = false
   const exchange: Exchange = {
-    kind,
+    kind: 'request',
     facts,
     correlationId,
     bytesIn: 0,
@@ -61,23 +63,20 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     revoke: () => abort('policy-revoked'),
     expire: () => expire(),
     admitted: undefined,
+    becomeTunnel(status) {
+      exchange.status = status
+      tellMeter(ports.monotonicNow() - startedAt)
+      exchange.kind = 'tunnel'
+      ports.meter.opened('tunnel', 'Inbound')
+    },
     end(closeReason) {
       if (isEnded) return
       isEnded = true
       exchanges.delete(exchange)
-      const { bytesIn, bytesOut, status, admitted } = exchange
+      const { bytesIn, bytesOut, admitted } = exchange
       const durationMs = ports.monotonicNow() - startedAt
       if (admitted !== undefined) ports.openConnections.unregister(admitted.entry)
-      const resource = admitted?.judgement.decision.resource?.id.key
-      ports.meter.ended({
-        kind,
-        direction: 'Inbound',
-        resource,
-        status,
-        bytesIn,
-        bytesOut,
-        durationMs,
-      })
+      tellMeter(durationMs)
       writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
       exchange.admitted = undefined
       abort = nothing
@@ -85,8 +84,15 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     },
   }
   exchanges.add(exchange)
-  ports.meter.opened(kind, 'Inbound')
+  ports.meter.opened('request', 'Inbound')
   return exchange
+
+  function tellMeter(durationMs: number): void {
+    const { kind, bytesIn, bytesOut, status, admitted } = exchange
+    const resource = admitted?.judgement.decision.resource?.id.key
+    const direction = 'Inbound'
+    ports.meter.ended({ kind, direction, resource, status, bytesIn, bytesOut, durationMs })
+  }
 }
 
 /** A refusal is over with its record. Of what was admitted, all that lasted or went wrong has an end line. */

@@ -68,7 +68,6 @@ class ServedRequest {
     this.#arrived = arrived
     this.#isBodied = hasBody(facts.rawHeaders)
     this.#exchange = openExchange(ports, {
-      kind: 'request',
       facts,
       correlationId,
       exchanges,

@@ -83,7 +83,6 @@ function answerUnreadable(
   }
   const correlationId = delivery?.correlationId ?? ports.newCorrelationId()
   const exchange = openExchange(ports, {
-    kind: 'request',
     facts,
     correlationId,
     exchanges,

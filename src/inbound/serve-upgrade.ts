@@ -73,7 +73,6 @@ class ServedUpgrade {
     this.#held = head.length === 0 ? [] : [head]
     this.#heldBytes = head.length
     this.#exchange = openExchange(ports, {
-      kind: 'tunnel',
       facts: factsOf(context, { request, connection }),
       correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
@@ -167,7 +166,7 @@ class ServedUpgrade {
     }
     this.#letGo()
     this.#isAnswered = true
-    this.#exchange.status = status
+    this.#exchange.becomeTunnel(status)
     stream.write(formatHead(status, [...headers, ...Object.entries(upgradeFields).flat()]))
     const timeouts = this.#context.ports.currentInForce()?.settings.timeouts
     this.#tunnel = openTunnel({

@@ -93,8 +93,8 @@ export class ConnectRequest implements UnderWay {
       headerCount: headerCountOf(inForce?.settings),
     })
     if (reading.kind === 'bad-request') {
-      const { detail } = reading
-      this.#refuse({ decision: this.#exchange.deny('bad-request'), detail })
+      const { kind: _, ...more } = reading
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
       return
     }
     const asked = this.#exchange.asked(reading.authority)

@@ -164,6 +164,11 @@ export class Exchange {
     this.#ports.accessLog.accept({ ...record, time: this.#ports.now(), end })
   }
 
+  /** Ports that FQDN rules cover by what is in force now. */
+  get egressPorts(): ReadonlySet<number> | undefined {
+    return this.#ports.currentInForce()?.snapshot.egressPorts
+  }
+
   get durationMs(): number {
     return this.#ports.monotonicNow() - this.#startedAt
   }

@@ -30,6 +30,7 @@ export type ForwardHead =
       readonly detail: string
       /** For the client. */
       readonly message?: string | undefined
+      readonly status?: number
     }
 
 export function readForwardHead(

@@ -115,8 +115,8 @@ export class ForwardRequest implements Unanswered {
     const reading = readForwardHead(request, { headerCount, isUpgrade })
     if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
     if (reading.kind === 'bad-request') {
-      const { detail, message } = reading
-      this.#refuse({ decision: this.#exchange.deny('bad-request'), detail, message })
+      const { kind: _, authority: __, ...more } = reading
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
       return
     }
     const { authority, path, hasBody } = reading

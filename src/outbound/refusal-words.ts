@@ -15,12 +15,14 @@ export interface RefusalFacts {
   /** Instead of the reason's own sentence. */
   readonly message?: string | undefined
   readonly status?: number
+  /** Ports that FQDN rules cover. */
+  readonly egressPorts?: ReadonlySet<number> | undefined
 }
 
 /** A refusal of the forward proxy. */
 export function describeRefusal(facts: RefusalFacts): Refusal {
   const { reason, correlationId, destination, decision, status } = facts
-  const message = facts.message ?? messageFor(reason, destination)
+  const message = facts.message ?? messageFor(facts)
   return {
     reason,
     correlationId,
@@ -63,14 +65,19 @@ function yamlWord(text: string): string {
   return /^[a-z][a-z0-9]*[-.]/.test(text) ? text : `'${text}'`
 }
 
-function messageFor(reason: RefusalReason, destination: Authority | undefined): string | undefined {
+function messageFor({ reason, destination, egressPorts }: RefusalFacts): string | undefined {
   if (reason === 'port-not-allowed') {
     return 'an access rule names this destination, but its port is not one of egress.ports'
   }
   if (reason === 'no-matching-rule') {
-    return destination?.host.kind === 'address'
-      ? 'no access rule can name an address; ask for the destination by its name'
-      : 'no outbound access rule of the profile names this destination'
+    if (destination?.host.kind === 'address') {
+      return 'no access rule can name an address; ask for the destination by its name'
+    }
+    const noRule = 'no outbound access rule of the profile names this destination'
+    // A rule alone would not help.
+    return destination === undefined || egressPorts?.has(destination.port) !== false
+      ? noRule
+      : `${noRule}, and its port is not one of egress.ports`
   }
   if (reason === 'locked-down') {
     return 'no perimeter associates the resource that asks, and it may not go out without one'

@@ -38,6 +38,7 @@ export function refuse(exchange: Exchange, refusing: Refusing): Refusal {
     decision,
     html,
     message,
+    egressPorts: exchange.egressPorts,
     ...(status === undefined ? {} : { status }),
   })
 }

@@ -8,7 +8,7 @@ import type { MemberContext } from './perimeter-context.ts'
 import { reportDuplicates } from './report-duplicates.ts'
 import type { AssociationValue } from './schema.ts'
 
-/** Reads `resourceAssociations`. Those that lack a resource or a profile are reported and left out. */
+/** Reads `resourceAssociations`. Those that lack a resource are reported and left out. */
 export function readAssociations(
   values: readonly AssociationValue[],
   context: MemberContext,
@@ -23,9 +23,10 @@ export function readAssociations(
       path: [...path, 'privateLinkResource', 'id'],
     })
     const profile = readProfile(value.profile.id, { ...context, path: [...path, 'profile', 'id'] })
-    if (resourceId === undefined || profile === undefined) return []
+    if (resourceId === undefined) return []
     const { name, accessMode } = value
-    return [{ value: { name, resourceId, profile, accessMode }, path }]
+    // Without its profile it has been reported and is never used, but the resource counts for what is checked further.
+    return [{ value: { name, resourceId, profile: profile ?? value.profile.id, accessMode }, path }]
   })
 }
 

@@ -32,10 +32,15 @@ export interface BadRequest {
   readonly kind: 'bad-request'
   /** A fixed phrase for the log, never a client's bytes. */
   readonly detail: string
+  /** Where it is finer than 400. */
+  readonly status?: number
 }
 
 /** Visible ASCII without backslash and `#` (RFC 9112 3.2: a target has no fragment; a backslash is a slash to some). */
 const plainTarget = /^[\x21-\x22\x24-\x5b\x5d-\x7e]+$/
+
+/** RFC 6585 5. */
+const tooManyLines = 'too many header lines'
 
 const contentLength = /^[0-9]{1,15}$/
 
@@ -102,7 +107,7 @@ export function readConnectTarget(input: HeadInput): HeadReading {
 /** What holds for every request: version, number of header lines, and framing that reads one way only (RFC 9112 6). */
 function judgeMessage({ httpVersion, rawHeaders, headerCount }: HeadInput): string | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'HTTP version is not 1.0 or 1.1'
-  if (rawHeaders.length / 2 > headerCount) return 'too many header lines'
+  if (rawHeaders.length / 2 > headerCount) return tooManyLines
   let lengths = 0
   let encodings = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -150,5 +155,6 @@ function readHost({ rawHeaders, defaultPort }: HeadInput): Authority | string {
 }
 
 function badRequest(detail: string): BadRequest {
+  if (detail === tooManyLines) return { kind: 'bad-request', detail, status: 431 }
   return { kind: 'bad-request', detail }
 }

@@ -90,3 +90,16 @@ void t.test('sentenceForTarget helps whoever takes the proxy for something else'
   t.equal(sentenceForTarget('http://a.example:x/'), undefined)
   t.equal(sentenceForTarget('noise'), undefined)
 })
+
+void t.test('describeRefusal: a rule alone does not open a port', async (t) => {
+  const facts = {
+    reason: 'no-matching-rule',
+    correlationId: 'id',
+    egressPorts: new Set([80, 443]),
+  } as const
+  const [on, off] = ['a.example:443', 'a.example:8080'].map((destination) =>
+    describeRefusal({ ...facts, destination: authority(destination) }),
+  )
+  t.match(on?.message, /names this destination$/)
+  t.match(off?.message, /, and its port is not one of egress\.ports$/)
+})

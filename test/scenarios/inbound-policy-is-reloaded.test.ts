@@ -189,3 +189,18 @@ void t.test('an unknown host is a 404 that names nothing', async (t) => {
     client.destroy()
   }
 })
+
+void t.test('a reload keeps the connections to the back end', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const parts = openShop(`http://${origin.authority}`)
+  const world = await startInbound(t, parts)
+  const client = await connectRaw(world)
+  for (let count = 0; count < 4; count++) {
+    client.send('GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n')
+    t.equal((await client.response()).status, 200)
+    await world.reload({ ...parts, egress: { ports: [80 + count] } })
+  }
+  t.equal(origin.accepted(), 1)
+  client.destroy()
+})

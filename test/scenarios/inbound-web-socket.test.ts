@@ -62,6 +62,12 @@ void t.test('a denied upgrade never reaches the back end', async (t) => {
   t.equal((await client.rest()).text, '')
   t.equal(origin.accepted(), 0)
   t.equal(world.records.length, 1)
+  await world.quiet()
+  t.strictSame(
+    world.ended.flatMap(({ kind, status }) => (kind === 'connection' ? [] : [[kind, status]])),
+    [['request', 403]],
+    'it never was a tunnel',
+  )
 })
 
 void t.test('what a client sends before the 101 waits for it', async (t) => {
