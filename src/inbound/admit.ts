@@ -32,6 +32,8 @@ export interface RefuseAs {
   readonly status?: number
 }
 
+export const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
 export interface AdmitOptions {
   readonly correlationId: string
   readonly refuseAs?: RefuseAs | undefined

@@ -265,6 +265,10 @@ export const settingsShape = object({
         default: 20_000,
         description: 'open connections of a listener; more is 503',
       }),
+      concurrentStreams: defaulted(integer({ minimum: 1, maximum: 10_000 }), {
+        default: 100,
+        description: 'open streams of an HTTP/2 connection; more are reset',
+      }),
       tunnelsPerResource: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 10_000,
         description: 'open tunnels and upgrades of a resource; more is 503',

@@ -113,6 +113,8 @@ export interface Limits {
   readonly headerCount: number
   /** Open connections per listener. */
   readonly connections: number
+  /** Open streams of an HTTP/2 connection. */
+  readonly concurrentStreams: number
   /** Open tunnels and upgrades per resource. */
   readonly tunnelsPerResource: number
 }

@@ -207,6 +207,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       headerBytes: 32 * KiB,
       headerCount: 100,
       connections: 10_000,
+      concurrentStreams: 100,
       tunnelsPerResource: 1000,
       ...parts.limits,
     },
