@@ -3,7 +3,7 @@ import { deepFreeze } from '../documents/freeze.ts'
 import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
-import type { InForce } from '../settings/in-force.ts'
+import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 
@@ -12,6 +12,7 @@ export interface InForceInput {
   readonly perimeters: readonly Perimeter[]
   /** Where this instance listens: it must not be talked into dialling itself. */
   readonly ownListeners: () => readonly OwnListener[]
+  readonly backendAuthorities: BackendAuthorities
 }
 
 /**
@@ -58,6 +59,7 @@ export function buildInForce(input: InForceInput): InForce {
     settings: deepFreeze(settings),
     snapshot,
     guard,
+    backendAuthorities: input.backendAuthorities,
   })
 }
 
