@@ -1,4 +1,5 @@
 import { logStates } from '../audit/log-writer.ts'
+import { loadOnce } from '../load-once.ts'
 import { categories } from '../perimeter/category.ts'
 import { decisionReasons } from '../reasons.ts'
 import type { CurrentStatus } from './status.ts'
@@ -21,10 +22,9 @@ import {
  * start about 50 ms.
  */
 export function createMetrics(tally: Tally, status: CurrentStatus): () => Promise<string> {
-  let registry: Promise<{ metrics(): Promise<string> }> | undefined
+  const registry = loadOnce(() => createRegistry(tally, status))
   return async () => {
-    registry ??= createRegistry(tally, status)
-    const loaded = await registry
+    const loaded = await registry()
     return `${await loaded.metrics()}\n${formatLatency(tally)}`
   }
 }
