@@ -1,3 +1,4 @@
+import { loadOnce } from '../load-once.ts'
 import { categories } from '../perimeter/category.ts'
 import { decisionReasons } from '../reasons.ts'
 import type { CurrentStatus } from './status.ts'
@@ -20,10 +21,9 @@ import {
  * start about 50 ms.
  */
 export function createMetrics(tally: Tally, status: CurrentStatus): () => Promise<string> {
-  let registry: Promise<{ metrics(): Promise<string> }> | undefined
+  const registry = loadOnce(() => createRegistry(tally, status))
   return async () => {
-    registry ??= createRegistry(tally, status)
-    const loaded = await registry
+    const loaded = await registry()
     return `${await loaded.metrics()}\n${formatLatency(tally)}`
   }
 }
