@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { BackendAuthorities, CurrentInForce, InForce } from '../../src/settings/in-force.ts'
 import type { Settings } from '../../src/settings/settings.ts'
 import { createAddressGuard } from '../../src/policy/address-guard.ts'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from './compile-policy.ts'
 import { type InForceParts, perimeterFrom, settingsFrom } from './settings-parts.ts'
 
 /** What is in force, built by hand for tests of the proxies. */
