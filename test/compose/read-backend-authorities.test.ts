@@ -15,15 +15,17 @@ function settingsWith(...files: readonly (string | undefined)[]) {
 }
 
 void t.test('readBackendAuthorities: the text of each file that is named, once', async (t) => {
-  const { ca, caFile, remove } = createAuthority()
-  t.teardown(remove)
+  const authority = createAuthority()
+  t.teardown(() => authority.remove())
+  const { ca, caFile } = authority
   const read = await readBackendAuthorities(settingsWith(caFile, undefined, caFile))
   t.strictSame([...read], [[caFile, ca]])
 })
 
 void t.test('readBackendAuthorities: tells of every file that cannot be used', async (t) => {
-  const { caFile, remove } = createAuthority()
-  t.teardown(remove)
+  const authority = createAuthority()
+  t.teardown(() => authority.remove())
+  const { caFile } = authority
   const folder = t.testdir({ 'not.pem': 'no certificate' })
   const settings = settingsWith(`${folder}/none.pem`, caFile, `${folder}/not.pem`)
   await t.rejects(readBackendAuthorities(settings), {
