@@ -1,4 +1,5 @@
 import type { Backend } from '../perimeter/resource.ts'
+import { unloggable } from '../audit/record.ts'
 import type { OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
 import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
@@ -43,6 +44,8 @@ export interface AdmitOptions {
   readonly revoke: () => void
 }
 
+const logIsFull: RefuseAs = { reason: 'limit', detail: unloggable }
+
 /** Policies that were swapped between a decision and its registration, one after the other, before we give up. */
 const maxAttempts = 3
 
@@ -59,7 +62,8 @@ export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOp
 }
 
 function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
-  const { refuseAs, isFull, revoke } = options
+  const { isFull, revoke } = options
+  const refuseAs = options.refuseAs ?? (ports.accessLog.blocksNewWork ? logIsFull : undefined)
   const policyVersion = ports.currentInForce()?.version ?? ''
   if (refuseAs !== undefined) {
     return { kind: 'refused', judgement: denial(facts, { ...refuseAs, policyVersion }) }

@@ -22,7 +22,7 @@ export interface HttpListenerOptions {
   /** A CONNECT behind requests in flight. Node's parser reads nothing more. */
   readonly onLateConnect: (arrived: ArrivedUpgrade) => void
   /** One of very many requests on a connection that takes no further one. */
-  readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectation'>) => void
+  readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectsContinue'>) => void
   /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
   readonly onUnreadable: (error: Error, connection: Connection) => void
   /** Takes over a connection that speaks HTTP/2. */
@@ -37,7 +37,7 @@ export interface ArrivedRequest {
   readonly connection: Connection
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly expectation: 'none' | 'continue' | 'unknown'
+  readonly expectsContinue: boolean
 }
 
 export interface ArrivedUpgrade {
@@ -150,7 +150,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   function arrive(
     request: IncomingMessage,
     response: ServerResponse,
-  ): Omit<ArrivedRequest, 'expectation'> | undefined {
+  ): Omit<ArrivedRequest, 'expectsContinue'> | undefined {
     request.on('error', ignore)
     response.on('error', ignore)
     const connection = byStream.get(request.socket)
@@ -159,18 +159,19 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   }
 
   const onRequest =
-    (expectation: ArrivedRequest['expectation']) =>
+    (expectsContinue: boolean) =>
     (request: IncomingMessage, response: ServerResponse): void => {
       const arrived = arrive(request, response)
       if (arrived === undefined) return
       const { connection } = arrived
       if (!connection.isDeaf && !connection.isClosing)
-        options.onRequest({ ...arrived, expectation })
+        options.onRequest({ ...arrived, expectsContinue })
       else if (++connection.ignored === maxIgnored) options.onFlood(arrived)
     }
-  server.on('request', onRequest('none'))
-  server.on('checkContinue', onRequest('continue'))
-  server.on('checkExpectation', onRequest('unknown'))
+  server.on('request', onRequest(false))
+  server.on('checkContinue', onRequest(true))
+  // Judged with the rest of the head, and refused.
+  server.on('checkExpectation', onRequest(false))
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     // Node has taken its own handlers away.

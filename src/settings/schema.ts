@@ -238,6 +238,11 @@ export const settingsShape = object({
         default: 16 * MiB,
         description: 'records that wait for the disk beyond this are lost, counted and reported',
       }),
+      onFailure: defaulted(choice(['deny', 'continue']), {
+        default: 'deny',
+        description:
+          'what becomes of new work once records are lost: refused until half of `bufferBytes` is free again, or let on',
+      }),
     }),
     { default: {}, description: 'the access log' },
   ),

@@ -54,6 +54,7 @@ void t.test('settingsShape: the smallest settings have every default', (t) => {
       endLineAfterMs: seconds(10),
       flushIntervalMs: 100,
       bufferBytes: 16 * MiB,
+      onFailure: 'deny',
     },
     egress: { ports: [80, 443] },
     identity: {

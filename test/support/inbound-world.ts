@@ -66,6 +66,7 @@ export async function startInbound(
   const proxy = createInboundProxy(given.inbound[0]?.name ?? 'public', {
     currentInForce: inForce.current,
     accessLog: {
+      blocksNewWork: false,
       accept(record) {
         records.push(record)
         changed()

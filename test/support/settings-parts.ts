@@ -200,6 +200,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       endLineAfterMs: parts.endLineAfterMs ?? seconds(60),
       flushIntervalMs: 100,
       bufferBytes: MiB,
+      onFailure: 'deny',
     },
     health: undefined,
     admin: undefined,
