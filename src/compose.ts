@@ -115,7 +115,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     statusOf(state, {
       faults,
       open: () => openConnections.size,
-      accessLog: () => ({ accepted: writer.sequence, lost: writer.lost }),
+      accessLog: () => ({ state: writer.state, accepted: writer.sequence, lost: writer.lost }),
     })
 
   const ports = {

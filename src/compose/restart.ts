@@ -84,6 +84,7 @@ const fixedAtStart: readonly (readonly [name: string, read: (settings: Settings)
   ['audit.file', ({ audit }) => audit.file],
   ['audit.flushIntervalMs', ({ audit }) => audit.flushIntervalMs],
   ['audit.bufferBytes', ({ audit }) => audit.bufferBytes],
+  ['audit.onFailure', ({ audit }) => audit.onFailure],
   ['health.listen', ({ health }) => health?.listen],
   ['admin.socket', ({ admin }) => admin?.socket],
   ['limits.headerBytes', ({ limits }) => limits.headerBytes],

@@ -1,4 +1,5 @@
 import type { Backend } from '../perimeter/resource.ts'
+import { unloggable } from '../audit/record.ts'
 import type { OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
@@ -37,6 +38,8 @@ export interface RefuseAs {
   readonly status?: number
 }
 
+export const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
 export interface AdmitOptions {
   readonly correlationId: string
   readonly refuseAs?: RefuseAs | undefined
@@ -45,6 +48,8 @@ export interface AdmitOptions {
   /** Ends what was admitted, because a later policy does not allow it. */
   readonly revoke: () => void
 }
+
+const logIsFull: RefuseAs = { reason: 'limit', detail: unloggable }
 
 /** Policies that were swapped between a decision and its registration, one after the other, before we give up. */
 const maxAttempts = 3
@@ -62,7 +67,8 @@ export function admit(ports: InboundPorts, facts: Facts, options: AdmitOptions):
 }
 
 function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
-  const { refuseAs, isFull, revoke } = options
+  const { isFull, revoke } = options
+  const refuseAs = options.refuseAs ?? (ports.accessLog.blocksNewWork ? logIsFull : undefined)
   const policyVersion = ports.currentInForce()?.version ?? ''
   if (refuseAs !== undefined) {
     return { kind: 'refused', judgement: denial(facts, { ...refuseAs, policyVersion }) }

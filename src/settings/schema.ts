@@ -244,6 +244,11 @@ export const settingsShape = object({
         default: 16 * MiB,
         description: 'records that wait for the disk beyond this are lost, counted and reported',
       }),
+      onFailure: defaulted(choice(['deny', 'continue']), {
+        default: 'deny',
+        description:
+          'what becomes of new work once records are lost: refused until half of `bufferBytes` is free again, or let on',
+      }),
     }),
     { default: {}, description: 'the access log' },
   ),
@@ -270,6 +275,10 @@ export const settingsShape = object({
       connections: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 20_000,
         description: 'open connections of a listener; more is 503, for TCP a closed connection',
+      }),
+      concurrentStreams: defaulted(integer({ minimum: 1, maximum: 10_000 }), {
+        default: 100,
+        description: 'open streams of an HTTP/2 connection; more are reset',
       }),
       tunnelsPerResource: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 10_000,

@@ -108,13 +108,19 @@ export interface AuditSettings {
   readonly flushIntervalMs: number
   /** Records waiting for the disk beyond this are lost, counted and reported. */
   readonly bufferBytes: number
+  /** What becomes of new work while records are lost. What is open goes on either way. */
+  readonly onFailure: OnAuditFailure
 }
+
+export type OnAuditFailure = 'deny' | 'continue'
 
 export interface Limits {
   readonly headerBytes: number
   readonly headerCount: number
   /** Open connections per listener. */
   readonly connections: number
+  /** Open streams of an HTTP/2 connection. */
+  readonly concurrentStreams: number
   /** Open tunnels, upgrades and TCP connections per resource. */
   readonly tunnelsPerResource: number
 }

@@ -71,6 +71,7 @@ export async function startInbound(
   const ports = {
     currentInForce: inForce.current,
     accessLog: {
+      blocksNewWork: false,
       accept(record: AccessRecord) {
         records.push(record)
         changed()
