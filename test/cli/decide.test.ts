@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { runDecide } from '../../src/cli/commands/decide.ts'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import { explainConfiguration } from '../support/explain-configuration.ts'
 import { readDecisionCases } from '../support/decision-cases.ts'
 import { buildPolicyInput, serviceId } from '../support/policy-builder.ts'
