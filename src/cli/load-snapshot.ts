@@ -26,5 +26,10 @@ export async function loadSnapshot(
     return undefined
   }
   const { settings, perimeters } = configuration
-  return buildInForce({ settings, perimeters, ownListeners: () => [] }).snapshot
+  return buildInForce({
+    settings,
+    perimeters,
+    ownListeners: () => [],
+    backendAuthorities: new Map(),
+  }).snapshot
 }

@@ -18,6 +18,7 @@ const log = createAccessLog({
   boot: 'boot',
   flushIntervalMs: Number(flushIntervalMs),
   bufferBytes: MiB,
+  onFailure: 'deny',
   onProblem: (problem) => {
     problems.push(problem)
     operational.error(problem)
