@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Backend } from '../perimeter/resource.ts'
 import { seconds } from '../units.ts'
 import { formatAuthority } from '../wire/authority.ts'
-import { type BackendPhase, connectDeadlineCode } from './backend-failure.ts'
+import { type BackendPhase, connectDeadlineCode } from '../transport/backend-failure.ts'
 
 /** A back end, ready to be called. */
 export interface BackendTarget {

@@ -8,7 +8,7 @@ import {
 import { Stream } from 'node:stream'
 import type { ProxyServer } from 'http-proxy'
 import type { FailureReason } from '../reasons.ts'
-import { failureReason } from './backend-failure.ts'
+import { failureReason } from '../transport/backend-failure.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 
 /**
