@@ -1,30 +1,27 @@
 import assert from 'node:assert/strict'
-import {
-  ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-} from 'node:http'
-import { Stream } from 'node:stream'
-import type { ProxyServer } from 'http-proxy'
+import { ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { type Readable, Stream } from 'node:stream'
+import type { ProxyServer, ServerOptions } from 'http-proxy'
 import type { FailureReason } from '../reasons.ts'
 import { failureReason } from '../transport/backend-failure.ts'
 import type { Backends, BackendTarget } from './backends.ts'
+import type { CalledMessage, CalledResponse } from './client-side.ts'
+import type { BackendResponse } from './relay-response.ts'
 
 /**
  * The one file that knows http-proxy. It makes the request to the back end and ties its life to the client's; what is
  * sent and what becomes of the answer is ours:
  *
- * - headers are built before, `request.headers` is replaced whole, and no event of the library decides anything;
+ * - headers are built before, `message.headers` is replaced whole, and no event of the library decides anything;
  * - the pass that reframes DELETE and OPTIONS is taken out: with a chunked body it would let a second request through;
  * - the path is set on the request itself: the library's own joining drops an empty query;
  * - the body is written here, by way of its `buffer` option, so that it is counted and held back;
  * - the answer is handed over unread (`selfHandleResponse`): a back end's oddities must never throw inside the library.
  */
 export interface BackendCallOptions {
-  readonly request: IncomingMessage
-  /** Only its closing is watched here. */
-  readonly response: ServerResponse
+  readonly message: CalledMessage
+  readonly response: CalledResponse
+  readonly body: Readable
   readonly target: BackendTarget
   readonly headers: OutgoingHttpHeaders
   readonly hasBody: boolean
@@ -33,7 +30,7 @@ export interface BackendCallOptions {
   /** Bytes of the body that came from the client. */
   readonly onBody: (bytes: number) => void
   /** Once at most, and then no `onFailure` any more. */
-  readonly onResponse: (backendResponse: IncomingMessage) => void
+  readonly onResponse: (backendResponse: BackendResponse) => void
   /** Once at most, before there is an answer. */
   readonly onFailure: (reason: FailureReason) => void
   /** The connection broke while the answer was under way, in whatever framing. */
@@ -69,14 +66,15 @@ export async function loadCallBackend(backends: Backends): Promise<CallBackend> 
   const httpProxy = await import('http-proxy')
   const proxy = new httpProxy.ProxyServer({})
   removeDeleteLength(proxy)
-  return (options) => callBackend(options, { proxy, backends })
+  const web: Web = (...parameters) => void Reflect.apply(proxy.web, proxy, parameters)
+  return (options) => callBackend(options, { web, backends })
 }
 
 function callBackend(
   options: BackendCallOptions,
-  { proxy, backends }: { proxy: ProxyServer; backends: Backends },
+  { web, backends }: { web: Web; backends: Backends },
 ): BackendCall {
-  const { request, response, target } = options
+  const { message, response, target } = options
   let current: ClientRequest | undefined
   let answer: IncomingMessage | undefined
   let isDone = false
@@ -85,7 +83,7 @@ function callBackend(
   function attempt(isFirst: boolean): void {
     const body = new BodySource((backendRequest) => {
       current = backendRequest
-      backendRequest.path = request.url ?? '/'
+      backendRequest.path = message.url ?? '/'
       backendRequest.once('response', (backendResponse: IncomingMessage) => {
         if (isDone) return
         isDone = true
@@ -102,8 +100,8 @@ function callBackend(
       else backendRequest.end()
     })
     const { pooled, fresh, host, port, scheme } = target
-    proxy.web(
-      request,
+    web(
+      message,
       response,
       {
         target: { protocol: `${scheme}:`, host, hostname: host, port },
@@ -129,7 +127,7 @@ function callBackend(
   /** The back end had given up the idle connection when the request arrived on it: nothing of it was served. */
   function mayTryAgain(error: Error): boolean {
     const isClosed = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-    const isHarmless = !options.hasBody && idempotentMethods.has(request.method ?? '')
+    const isHarmless = !options.hasBody && idempotentMethods.has(message.method ?? '')
     return isClosed && isHarmless && current?.reusedSocket === true && !response.destroyed
   }
 
@@ -141,24 +139,25 @@ function callBackend(
   }
 
   function sendBody(backendRequest: ClientRequest): void {
+    const { body } = options
     backendRequest.on('drain', () => {
       isHeldBack = false
-      request.resume()
+      body.resume()
     })
-    request.on('data', (chunk: Buffer) => {
+    body.on('data', (chunk: Buffer) => {
       options.onBody(chunk.length)
       if (backendRequest.destroyed || backendRequest.write(chunk)) return
       isHeldBack = true
-      request.pause()
+      body.pause()
     })
-    request.once('end', () => backendRequest.end())
+    body.once('end', () => backendRequest.end())
   }
 
   // Whatever reads it from here on reads what we built. By its setter, for the same reason as above; without one nothing
   // may go on.
-  assert(Reflect.set(request, 'headers', options.headers))
+  assert(Reflect.set(message, 'headers', options.headers))
   attempt(true)
-  if (!options.hasBody) request.resume()
+  if (!options.hasBody) options.body.resume()
 
   return {
     isHeldBack: () => isHeldBack,
@@ -169,6 +168,14 @@ function callBackend(
     },
   }
 }
+
+/** The library's one method, for whatever has what it reads: an HTTP/1 message, or what stands for an HTTP/2 stream. */
+type Web = (
+  message: CalledMessage,
+  response: CalledResponse,
+  options: ServerOptions,
+  onError: (error: Error) => void,
+) => void
 
 /** Given to the library in place of the body: learns of the request to the back end before anything of it is sent. */
 class BodySource extends Stream {

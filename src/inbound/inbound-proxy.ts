@@ -9,12 +9,13 @@ import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { type CallBackend, loadCallBackend } from './http-proxy.ts'
-import { type Connection, deafen, endTurn, takeTurn } from './connection.ts'
+import { Http1Side } from './http1-side.ts'
+import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
 import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
 import { admit, type RefuseAs } from './admit.ts'
-import { createServing } from './serve-request.ts'
+import { serveRequest, type Serving } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
 
@@ -78,29 +79,28 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
   })
 
-  function serve({ connection, request, response, expectation }: ArrivedRequest): void {
+  function serve(arrived: ArrivedRequest): void {
+    const { connection } = arrived
     connection.hasSpoken = true
-    const turn = createServing(context, {
-      connection,
-      request,
-      response,
-      expectsContinue: expectation === 'continue',
-      refuseAs: refusalOf({ connection, request, expectation }),
-      onEnd: () => endTurn(connection),
-    })
-    if (takeTurn(connection, turn)) return
+    if (takeTurn(connection, turnOf(arrived, refusalOf(arrived)))) return
     // Told in its turn, behind the answers to those that it did not wait for.
     deafen(connection)
-    connection.waiting.push(
-      createServing(context, {
-        connection,
-        request,
-        response,
-        expectsContinue: false,
-        refuseAs: tooManyRequests,
-        onEnd: () => endTurn(connection),
-      }),
-    )
+    connection.waiting.push(turnOf({ ...arrived, expectation: 'none' }, tooManyRequests))
+  }
+
+  function turnOf(arrived: ArrivedRequest, refuseAs: RefuseAs | undefined): Turn {
+    const { connection, request, response, expectation } = arrived
+    const expectsContinue = expectation === 'continue'
+    let serving: Serving | undefined
+    return {
+      start() {
+        const side = new Http1Side(context, { connection, request, response, expectsContinue })
+        serving = serveRequest(context, side, { refuseAs, onEnd: () => endTurn(connection) })
+      },
+      breakOff: () => serving?.breakOff() ?? false,
+      resume: () => response.emit('drain'),
+      cutOff: (closeReason) => serving?.cutOff(closeReason),
+    }
   }
 
   /** Recorded, and nothing is served on the connection any more. */

@@ -1,9 +1,17 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import type { RawHeaders } from '../wire/headers.ts'
 import { clientHeaders } from '../wire/response-head.ts'
 
-export interface RelayOptions {
-  readonly backendResponse: IncomingMessage
-  readonly response: ServerResponse
+/** A back end's answer, its body unread. */
+export interface BackendResponse extends Readable {
+  readonly statusCode?: number | undefined
+  readonly rawHeaders: RawHeaders
+  /** Whether it arrived to its end. */
+  readonly complete: boolean
+}
+
+export interface RelayHooks {
   readonly correlationId: string
   /** Bytes of the body for the client. */
   readonly onBody: (bytes: number) => void
@@ -13,6 +21,11 @@ export interface RelayOptions {
   readonly onInvalid: () => void
   /** The back end is gone before its answer was whole. */
   readonly onCut: () => void
+}
+
+export interface RelayOptions extends RelayHooks {
+  readonly backendResponse: BackendResponse
+  readonly response: ServerResponse
 }
 
 const minStatus = 200

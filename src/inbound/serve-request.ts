@@ -1,43 +1,43 @@
 import type { CloseReason, FailureReason } from '../reasons.ts'
-import { cut } from '../transport/cut.ts'
 import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
 import { hasBody, headersFor } from './backend-headers.ts'
+import type { ClientSide } from './client-side.ts'
+import { findTarget, type InboundContext } from './context.ts'
+import { type Exchange, openExchange } from './exchange.ts'
 import type { BackendCall } from './http-proxy.ts'
-import { abandonUnread, closeGently, type Turn } from './connection.ts'
-import { factsOf, findTarget, type InboundContext } from './context.ts'
-import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
-import { type Refusable, refuse } from './refuse.ts'
-import { relayResponse } from './relay-response.ts'
+import type { BackendResponse } from './relay-response.ts'
 
-export interface Arrived extends Refusable {
-  /** The client waits for `100 Continue` before it sends its body. */
-  readonly expectsContinue: boolean
+export interface ServeOptions {
   /** Set: refused without being looked at. */
   readonly refuseAs?: RefuseAs | undefined
-  /** Called once, when the response is over and the connection free. */
+  /** Called once, when the response is over. */
   readonly onEnd: () => void
 }
 
-/** One request: decided, then refused or forwarded. Never throws. */
-export function createServing(context: InboundContext, arrived: Arrived): Turn {
-  let served: ServedRequest | undefined
-  return {
-    start() {
-      const serving = new ServedRequest(context, arrived)
-      served = serving
-      arrived.response.once('close', () => {
-        serving.close()
-        arrived.onEnd()
-      })
-      serving.begin()
-    },
-    breakOff: () => served?.breakOff() ?? false,
-    resume: () => arrived.response.emit('drain'),
-    cutOff: (closeReason) => served?.cutOff(closeReason),
-  }
+/** What may still be done from outside to a request that is being served. */
+export interface Serving {
+  /** What follows is not HTTP. Whether that broke this request, which is then answered; else it had arrived whole. */
+  breakOff(): boolean
+  /** The connection cannot go on: cuts it, for this reason. */
+  cutOff(closeReason: CloseReason): void
+}
+
+/** Serves one request: decided, then refused or forwarded. Never throws. */
+export function serveRequest(
+  context: InboundContext,
+  side: ClientSide,
+  { refuseAs, onEnd }: ServeOptions,
+): Serving {
+  const serving = new ServedRequest(context, side)
+  side.response.once('close', () => {
+    serving.close()
+    onEnd()
+  })
+  serving.begin(refuseAs)
+  return serving
 }
 
 const requestTimeout = 408
@@ -48,9 +48,9 @@ const fallbackIdleMs = seconds(30)
 /** How much later the library's own deadline comes than ours, which knows whose fault it is. */
 const lastResortMs = seconds(5)
 
-class ServedRequest {
+class ServedRequest implements Serving {
   readonly #context: InboundContext
-  readonly #arrived: Arrived
+  readonly #side: ClientSide
   readonly #exchange: Exchange
   readonly #deadline: Deadline
   readonly #bodyIdleMs: number
@@ -60,16 +60,15 @@ class ServedRequest {
   /** Why it ends, as soon as somebody knows. */
   #closeReason: CloseReason | undefined
 
-  constructor(context: InboundContext, arrived: Arrived) {
+  constructor(context: InboundContext, side: ClientSide) {
     const { ports, exchanges } = context
-    const facts = factsOf(context, arrived)
-    const correlationId = arrived.connection.delivery?.correlationId ?? ports.newCorrelationId()
+    const { facts } = side
     this.#context = context
-    this.#arrived = arrived
+    this.#side = side
     this.#isBodied = hasBody(facts.rawHeaders)
     this.#exchange = openExchange(ports, {
       facts,
-      correlationId,
+      correlationId: facts.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
       expire: () => this.#expire(),
@@ -82,20 +81,19 @@ class ServedRequest {
     })
   }
 
-  begin(): void {
+  begin(refuseAs: RefuseAs | undefined): void {
     const { facts, correlationId } = this.#exchange
     const admission = admit(this.#context.ports, facts, {
       correlationId,
-      refuseAs: this.#arrived.refuseAs,
+      refuseAs,
       revoke: this.#exchange.revoke,
     })
     if (admission.kind === 'refused') this.#refuse(admission)
     else void this.#forward(admission)
   }
 
-  /** What came behind the head is not HTTP. */
   breakOff(): boolean {
-    if (!this.#isBodied || this.#arrived.request.complete) return false
+    if (!this.#isBodied || this.#side.isComplete()) return false
     this.#endWith('client-invalid', { reason: 'bad-request' })
     return true
   }
@@ -106,11 +104,10 @@ class ServedRequest {
 
   /** The response is over, one way or another. */
   close(): void {
-    const { connection, response } = this.#arrived
     this.#isClosed = true
     this.#deadline.cancel()
     this.#call?.abort()
-    const byClient = response.writableFinished ? 'complete' : clientCloseReason(connection)
+    const byClient = this.#side.isFinished() ? 'complete' : this.#side.closeReason()
     this.#exchange.end(this.#closeReason ?? byClient)
   }
 
@@ -122,7 +119,7 @@ class ServedRequest {
   }
 
   async #forward(admission: Extract<Admission, { kind: 'admitted' }>): Promise<void> {
-    const { request, response, expectsContinue } = this.#arrived
+    const { message, response, body, expectsContinue } = this.#side
     const { judgement, backend, standing } = admission
     const exchange = this.#exchange
     exchange.admitted = standing
@@ -135,10 +132,11 @@ class ServedRequest {
       }
       const callBackend = await this.#context.callBackend()
       if (this.#isClosed || this.#closeReason !== undefined) return
-      if (expectsContinue) response.writeContinue()
+      if (expectsContinue) this.#side.writeContinue()
       this.#call = callBackend({
-        request,
+        message,
         response,
+        body,
         target,
         headers,
         hasBody: this.#isBodied,
@@ -157,14 +155,10 @@ class ServedRequest {
     }
   }
 
-  #relay(backendResponse: Parameters<typeof relayResponse>[0]['backendResponse']): void {
-    const { response, connection, request } = this.#arrived
+  #relay(backendResponse: BackendResponse): void {
     const exchange = this.#exchange
     this.#deadline.touch()
-    if (this.#context.isDraining) response.shouldKeepAlive = false
-    relayResponse({
-      backendResponse,
-      response,
+    this.#side.relay(backendResponse, {
       correlationId: exchange.correlationId,
       onBody: (bytes) => {
         exchange.bytesOut += bytes
@@ -175,12 +169,6 @@ class ServedRequest {
       onCut: () => this.#fail('backend-reset'),
     })
     exchange.status = backendResponse.statusCode
-    response.once('finish', () => {
-      // Answered before it was asked to the end: where the next request begins is not known.
-      if (this.#isBodied && !request.complete) abandonUnread(connection)
-      // Its head went out before the drain began, and said nothing of an end.
-      else if (this.#context.isDraining && !connection.isClosing) closeGently(connection)
-    })
   }
 
   #fail(reason: FailureReason): void {
@@ -193,11 +181,10 @@ class ServedRequest {
 
   /** Nothing moved. Who is it that everybody waits for? */
   #expire(): void {
-    const { request, response } = this.#arrived
-    if (response.headersSent) {
-      const isClientSlow = response.writableNeedDrain || response.writableEnded
-      this.#endWith(isClientSlow ? 'body-idle-timeout' : 'backend-timeout', undefined)
-    } else if (this.#isBodied && !request.complete && this.#call?.isHeldBack() !== true) {
+    const side = this.#side
+    if (side.hasAnswered()) {
+      this.#endWith(side.isHeldBack() ? 'body-idle-timeout' : 'backend-timeout', undefined)
+    } else if (this.#isBodied && !side.isComplete() && this.#call?.isHeldBack() !== true) {
       this.#endWith('body-idle-timeout', { reason: 'bad-request', status: requestTimeout })
     } else {
       this.#fail('backend-timeout')
@@ -209,12 +196,11 @@ class ServedRequest {
     why: CloseReason,
     refusal: { reason: RefusalReason; status?: number } | undefined,
   ): void {
-    const { response, connection } = this.#arrived
     if (this.#isClosed || this.#closeReason !== undefined) return
     this.#closeReason = why
     this.#call?.abort()
-    if (response.headersSent || refusal === undefined) {
-      cut(connection.stream)
+    if (this.#side.hasAnswered() || refusal === undefined) {
+      this.#side.cut(why)
       return
     }
     try {
@@ -222,7 +208,7 @@ class ServedRequest {
     } catch (error) {
       // No deadline and no abort ends it a second time: what cannot be answered is cut off here.
       this.#context.ports.log.error({ err: error }, 'a request could not be answered')
-      cut(connection.stream)
+      this.#side.cut('internal-error')
     }
   }
 
@@ -231,14 +217,7 @@ class ServedRequest {
     status?: number | undefined
     endsConnection: boolean
   }): void {
-    const { request, expectsContinue } = this.#arrived
-    const { reason, status, endsConnection } = answer
-    const isUnread = this.#isBodied && !request.complete
-    this.#exchange.status = refuse(this.#arrived, {
-      reason,
-      status,
-      correlationId: this.#exchange.correlationId,
-      isLast: endsConnection || isUnread || expectsContinue || this.#context.isDraining,
-    })
+    const { correlationId } = this.#exchange
+    this.#exchange.status = this.#side.refuse({ ...answer, correlationId })
   }
 }

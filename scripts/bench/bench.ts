@@ -1,0 +1,80 @@
+import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import path from 'node:path'
+import type { Candidate, Place, Purpose } from './candidates/candidate.ts'
+import type { Certificate } from './certificate.ts'
+import type { Children, Service } from './children.ts'
+import type { Cores } from './cores.ts'
+import type { Figure } from './figure.ts'
+import type { BenchOptions } from './options.ts'
+
+/** What every scenario works with. */
+export interface Bench {
+  readonly options: BenchOptions
+  readonly cores: Cores
+  /** Scratch, removed at the end. */
+  readonly folder: string
+  readonly children: Children
+  readonly certificate: Certificate
+  /** Those that are installed and asked for; Ringfence is the last. */
+  readonly candidates: readonly Candidate[]
+  /** One line for whoever waits. */
+  progress(line: string): void
+}
+
+export interface Scenario {
+  readonly name: string
+  /** What is done, in a line above its table. */
+  readonly title: string
+  run(bench: Bench): Promise<readonly Figure[]>
+}
+
+export interface StartedCandidate extends Service {
+  readonly candidate: Candidate
+  readonly port: number
+}
+
+/** Starts each of these candidates that can do it, in front of the target. */
+export async function startCandidates(
+  bench: Bench,
+  setup: {
+    readonly purpose: Purpose
+    readonly target: number
+    readonly names?: readonly string[]
+    readonly core?: Place['core']
+  },
+): Promise<readonly StartedCandidate[]> {
+  const { purpose, target, names, core = bench.cores.proxy } = setup
+  const { certificate, children } = bench
+  const started: StartedCandidate[] = []
+  for (const candidate of bench.candidates) {
+    if (!candidate.purposes.has(purpose)) continue
+    if (names !== undefined && !names.includes(candidate.name)) continue
+    const port = await freePort()
+    const folder = newFolder(bench, candidate.name)
+    const place = { purpose, folder, core, port, target, certificate, children }
+    started.push({ candidate, port, ...(await candidate.start(place)) })
+  }
+  return started
+}
+
+let folders = 0
+
+/** A folder for one process. Whoever a program makes itself after its start may write there. */
+export function newFolder({ folder }: Bench, name: string): string {
+  const made = path.join(folder, `${folders++}-${name}`)
+  mkdirSync(made)
+  return made
+}
+
+/** A port that was free a moment ago: most proxies cannot be told to take any. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port is free')
+  return address.port
+}

@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Bench, Scenario } from './bench.ts'
+import { backendHost, type Candidate } from './candidates/candidate.ts'
+import { haproxy, haproxyLarge } from './candidates/haproxy.ts'
+import { nginx } from './candidates/nginx.ts'
+import { httpProxy, httpProxy3, proxyChain } from './candidates/npm-peer.ts'
+import { createRingfence } from './candidates/ringfence.ts'
+import { makeCertificate } from './certificate.ts'
+import { Children } from './children.ts'
+import { pinSelf, readCores } from './cores.ts'
+import type { Figure } from './figure.ts'
+import { squid } from './candidates/squid.ts'
+import { type BenchOptions, parseOptions, usage, UsageError } from './options.ts'
+import { reverse } from './scenarios/requests.ts'
+import { formatTable } from './table.ts'
+
+/**
+ * `npm run bench`: Ringfence beside its peers.
+ *
+ *   load (its core) ──▶ one proxy after the other (another core) ──▶ back end (the load's core)
+ */
+
+const peers: readonly Candidate[] = [
+  nginx,
+  haproxy,
+  haproxyLarge,
+  squid,
+  httpProxy,
+  httpProxy3,
+  proxyChain,
+]
+const scenarios: readonly Scenario[] = [reverse]
+const root = path.resolve(import.meta.dirname, '../..')
+const interruptedExit = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+
+/** Resolves with the exit code: 0 if everything that was asked for was measured, whatever the figures are. */
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args, {
+    scenarios: scenarios.map(({ name }) => name),
+    peers: peers.map(({ name }) => name),
+  })
+  if (options === undefined) {
+    print(usage.trimEnd())
+    return 0
+  }
+  const cores = readCores()
+  const candidates = await findCandidates(options)
+  if (!options.source) build()
+  const folder = mkdtempSync(path.join(tmpdir(), 'ringfence-bench-'))
+  // Some proxies give up their rights at the start and still have files to open.
+  chmodSync(folder, 0o755)
+  pinSelf(cores)
+  const children = new Children()
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove)
+  for (const [signal, code] of Object.entries(interruptedExit)) {
+    process.once(signal, () => process.exit(code))
+  }
+  try {
+    const certificate = makeCertificate(folder, backendHost)
+    const progress = (line: string): void => void process.stderr.write(`  ${line}\n`)
+    const bench = { options, cores, folder, children, certificate, candidates, progress }
+    await runScenarios(bench)
+    return 0
+  } finally {
+    await children.close()
+  }
+}
+
+async function runScenarios(bench: Bench): Promise<readonly Figure[]> {
+  const { only } = bench.options
+  const all: Figure[] = []
+  for (const scenario of scenarios) {
+    if (only !== undefined && !only.includes(scenario.name)) continue
+    print(`\n${scenario.name}: ${scenario.title}`)
+    const figures = await scenario.run(bench)
+    all.push(...figures)
+    for (const line of formatTable(figures, { judge: !bench.options.smoke })) print(line)
+  }
+  return all
+}
+
+/** Those that are asked for and installed; says which are not, and how to get them. */
+async function findCandidates(options: BenchOptions): Promise<readonly Candidate[]> {
+  const found: Candidate[] = []
+  for (const candidate of [...peers, createRingfence(options.source)]) {
+    if (options.peers?.includes(candidate.name) === false && peers.includes(candidate)) continue
+    const version = await candidate.version()
+    if (version === undefined) print(`${candidate.name} is missing: ${candidate.install}`)
+    else {
+      found.push(candidate)
+      print(`${candidate.name} ${version}`)
+    }
+  }
+  return found
+}
+
+function build(): void {
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  const isUsage = error instanceof UsageError
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`bench: ${message}${isUsage ? '; --help shows the usage' : ''}\n`)
+  process.exitCode = isUsage ? 2 : 1
+}

@@ -1,0 +1,65 @@
+import { type Bench, newFolder, type Scenario, startCandidates } from '../bench.ts'
+import { startBackEnd } from '../back-end.ts'
+import { backendHost, type Candidate, type Purpose } from '../candidates/candidate.ts'
+import type { KeepAliveOrder, KeepAliveResult } from '../load/keep-alive.ts'
+import { type Contestant, runRounds } from '../run-rounds.ts'
+
+/** Requests for 1 KiB over connections that are kept: the steady state of a proxy. */
+
+const connections = 64
+const program = new URL('../load/keep-alive.ts', import.meta.url).pathname
+
+export const reverse = createScenario({
+  name: 'reverse',
+  title: `reverse proxy: GET of 1 KiB over ${connections} kept connections`,
+  purpose: 'reverse',
+})
+
+function createScenario(setup: {
+  readonly name: string
+  readonly title: string
+  readonly purpose: Purpose
+}): Scenario {
+  const { name, title, purpose } = setup
+  return {
+    name,
+    title,
+    async run(bench) {
+      const backEnd = await startBackEnd(bench)
+      const started = await startCandidates(bench, { purpose, target: backEnd.port })
+      const contestants = started.map(({ candidate, port, pid }): Contestant => {
+        const head = requestOf(candidate, { purpose, target: backEnd.port })
+        const order = { port, head, connections, tls: purpose === 'reverse-tls' }
+        return {
+          name: candidate.name,
+          pid,
+          load: (seconds) => load(bench, { ...order, seconds }),
+        }
+      })
+      const figures = await runRounds(bench, { scenario: name, unit: 'µs/request', contestants })
+      for (const service of [...started, backEnd]) await service.stop()
+      return figures
+    },
+  }
+}
+
+function requestOf(
+  candidate: Candidate,
+  { purpose, target }: { readonly purpose: Purpose; readonly target: number },
+): string {
+  const rest = 'User-Agent: bench\r\nAccept: */*\r\n\r\n'
+  if (purpose !== 'forward') return `GET /orders/1 HTTP/1.1\r\nHost: ${backendHost}\r\n${rest}`
+  const authority = `${candidate.destination}:${target}`
+  return `GET http://${authority}/orders/1 HTTP/1.1\r\nHost: ${authority}\r\n${rest}`
+}
+
+async function load(bench: Bench, order: KeepAliveOrder) {
+  const { requests, ...rest } = await bench.children.run<KeepAliveResult>({
+    name: 'the load',
+    core: bench.cores.load,
+    folder: newFolder(bench, 'load'),
+    program: process.execPath,
+    args: [program, JSON.stringify(order)],
+  })
+  return { units: requests, ...rest }
+}
