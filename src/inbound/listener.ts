@@ -27,6 +27,8 @@ export interface HttpListenerOptions {
   readonly onUnreadable: (error: Error, connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
   readonly onConnection: (connection: Connection) => void
+  /** A connection is ready to speak HTTP/1: true where somebody other than Node's parser takes it. */
+  readonly takesOver: (connection: Connection) => boolean
   /** A connection was dropped without a word, because there are far too many. */
   readonly onDropped: () => void
 }
@@ -125,17 +127,21 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       raw.destroy()
     })
     options.onConnection(connection)
-    // Node ends a connection by this after its last answer.
-    Object.assign(stream, { destroySoon: () => closeGently(connection) })
-    if (stream === raw) {
+    const speak = (): void => {
+      if (options.takesOver(connection)) return
+      // Node ends a connection by this after its last answer.
+      Object.assign(stream, { destroySoon: () => closeGently(connection) })
       speakHttp?.call(server, stream)
+    }
+    if (stream === raw) {
+      speak()
       return
     }
     const timer = setTimeout(() => stream.destroy(), timeouts?.headerMs ?? 0)
     stream.once('close', () => clearTimeout(timer))
     stream.once('secure', () => {
       clearTimeout(timer)
-      speakHttp?.call(server, stream)
+      speak()
     })
   }
 

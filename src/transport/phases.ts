@@ -15,7 +15,7 @@ export interface Phased {
 /** Milliseconds between two looks: a deadline is never early and at most so much late. */
 const lookMs = 100
 
-export class Phases {
+class Phases {
   /** Milliseconds, as of the last look: what deadlines are reckoned from. */
   now: number
   readonly #clock: () => number
@@ -56,4 +56,4 @@ export class Phases {
 }
 
 /** Those of this thread. The timer neither keeps the process alive nor runs while nothing is watched. */
-export const sharedPhases = new Phases()
+export const sharedPhases: Phases = new Phases()

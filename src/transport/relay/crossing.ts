@@ -1,19 +1,28 @@
+import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../../reasons.ts'
-import { KiB } from '../../units.ts'
-import { ambiguous, responseFraming, untilClose } from '../../wire/framing.ts'
-import { HeadOffsets, incomplete, scanResponseHead } from '../../wire/head-scan.ts'
+import { ambiguous, untilClose } from '../../wire/framing.ts'
 import { isIdempotent } from '../../wire/methods.ts'
 import { failureReason } from '../backend-failure.ts'
-import {
-  formatAnswerHead,
-  formatInformational,
-  isSentInChunks,
-  readPersistence,
-} from './answer-head.ts'
+import { Answer } from './answer.ts'
 import { Body } from './body.ts'
 import type { FieldBlock } from './head-reader.ts'
-import type { RelayConnection } from './relay-connection.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
+
+/** The client's connection, as a crossing uses it. */
+export interface CrossingClient {
+  readonly stream: Duplex
+  isDraining(): boolean
+  /** Bytes moved. */
+  touch(): void
+  /** The crossing can take more of the request's body. */
+  pump(): void
+  /** The upstream takes no more for now, or takes more again. */
+  holdBack(isHeldBack: boolean): void
+  /** Cuts the client off so that it cannot take what it has for a whole answer. */
+  cut(): void
+  /** The answer is out. `hasUnread`: the client may still send of its request. */
+  endCrossing(end: { readonly isLast: boolean; readonly hasUnread: boolean }): void
+}
 
 /** Who answers for a crossing. None of these may throw. */
 export interface CrossingOwner {
@@ -33,21 +42,17 @@ export interface Forwarding {
   /** The request target for the back end. */
   readonly target: string
   readonly correlationId: string
-  /** Takes the connection back whose last answer was whole. */
-  readonly giveBack: (upstream: Upstream, hintMs: number | undefined) => void
-  /** A connection to try next; undefined: there is none. `lost` was not reached, or gave up an idle connection. */
-  readonly again: (lost: Upstream) => Upstream | undefined
+  readonly source: UpstreamSource
 }
 
-/** A back end's head longer than that is no head. */
-const maxAnswerHead = 64 * KiB
-const maxAnswerFields = 1000
+/** Where upstream connections come from and go to. */
+export interface UpstreamSource {
+  /** Takes a connection back whose last answer was whole. `hintMs`: how long the back end says that it keeps it. */
+  giveBack(upstream: Upstream, hintMs: number | undefined): void
+  /** A connection to try next; undefined: there is none. `lost` was not reached, or was given up while it was idle. */
+  again(lost: Upstream): Upstream | undefined
+}
 
-/** Scanning and cutting out follow each other without a pause, so that one is enough for the thread. */
-const offsets = new HeadOffsets(maxAnswerFields)
-
-const switchingProtocols = 101
-const firstFinal = 200
 const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 /**
@@ -59,37 +64,30 @@ const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
  * It ends in one of three ways: the answer is whole on both sides, the client is refused, or the client is cut off.
  */
 export class Crossing implements UpstreamUser {
-  readonly connection: RelayConnection
+  readonly client: CrossingClient
   readonly method: string
   readonly target: string
   readonly block: FieldBlock
-  /** Of bodies. */
+  /** Of the request's body. */
   bytesIn = 0
-  bytesOut = 0
-  /** Sent to the client. */
-  status: number | undefined
   #forwarding: Forwarding | undefined
   #owner: CrossingOwner | undefined
   #upstream: Upstream | undefined
   readonly #request = new Body()
-  readonly #answer = new Body()
+  #answer: Answer | undefined
+  /** Of a refusal. */
+  #refusedWith: number | undefined
   #isRequestSent = false
   #isUpstreamFull = false
-  /** A part of a response head, kept until the rest of it comes. */
-  #partial: Buffer | undefined
-  #hasInformed = false
-  #isAnswered = false
-  #hintMs: number | undefined
-  #keepsUpstream = false
   #isLast = false
   #isOver = false
   #closeReason: CloseReason | undefined
 
   constructor(
-    connection: RelayConnection,
+    client: CrossingClient,
     { method, target, block }: { method: string; target: string; block: FieldBlock },
   ) {
-    this.connection = connection
+    this.client = client
     this.method = method
     this.target = target
     this.block = block
@@ -97,20 +95,33 @@ export class Crossing implements UpstreamUser {
     this.#request.begin(block.framing === ambiguous ? untilClose : block.framing, block.framing < 0)
   }
 
-  get isRequestWhole(): boolean {
-    return this.#request.isWhole
-  }
-
   /** Who answers for it from here on. Before anything else. */
   adopt(owner: CrossingOwner): void {
     this.#owner = owner
   }
 
+  /** Of the answer's body. */
+  get bytesOut(): number {
+    return this.#answer?.bytesOut ?? 0
+  }
+
+  /** Sent to the client. */
+  get status(): number | undefined {
+    return this.#refusedWith ?? this.#answer?.status
+  }
+
   /** Sends the request on. Only for what was admitted and is framed one way. */
   forward(forwarding: Forwarding): void {
     this.#forwarding = forwarding
+    this.#answer = new Answer({
+      client: this.client.stream,
+      method: this.method,
+      clientVersion: this.block.httpVersion,
+      correlationId: forwarding.correlationId,
+      isLast: () => this.block.closes || this.client.isDraining(),
+    })
     if (this.block.expectation === 'continue' && !this.#request.isWhole) {
-      this.connection.stream.write(goOn, 'latin1')
+      this.client.stream.write(goOn, 'latin1')
     }
     this.#use(forwarding.upstream)
   }
@@ -125,7 +136,7 @@ export class Crossing implements UpstreamUser {
     const { socket } = this.#upstream ?? {}
     if (socket === undefined || this.#forwarding === undefined) return
     const { target, fieldLines } = this.#forwarding
-    this.connection.touch()
+    this.client.touch()
     if (!this.#request.isWhole) {
       // With the first of the body in one write, where that is here already.
       socket.cork()
@@ -133,7 +144,7 @@ export class Crossing implements UpstreamUser {
     }
     socket.write(`${this.method} ${target} HTTP/1.1\r\n${fieldLines}`, 'latin1')
     this.#isRequestSent = true
-    if (!this.#request.isWhole) this.connection.pump()
+    if (!this.#request.isWhole) this.client.pump()
   }
 
   /** Takes what it can of the request's body in the bytes from `at` to `end`; returns how many. */
@@ -147,12 +158,12 @@ export class Crossing implements UpstreamUser {
       return upTo - at
     }
     this.bytesIn += this.#request.pieceBytes
-    this.connection.touch()
+    this.client.touch()
     const isPlain = this.block.framing >= 0
     const framed = isPlain ? bytes.subarray(at, upTo) : this.#framed(this.#request, bytes)
     if (framed.length > 0 && !socket.write(framed)) {
       this.#isUpstreamFull = true
-      this.connection.holdBack(true)
+      this.client.holdBack(true)
     }
     return upTo - at
   }
@@ -166,108 +177,30 @@ export class Crossing implements UpstreamUser {
   onDrain(): void {
     if (!this.#isUpstreamFull) return
     this.#isUpstreamFull = false
-    this.connection.touch()
-    this.connection.holdBack(false)
+    this.client.touch()
+    this.client.holdBack(false)
   }
 
   onBytes(bytes: Buffer, length: number): boolean {
-    if (this.#isOver) return false
-    this.connection.touch()
-    if (this.#isAnswered) return this.#passBody('', { bytes, at: 0, end: length })
-    if (this.#partial === undefined) return this.#readAnswer(bytes, length)
-    const joined = Buffer.concat([this.#partial, bytes.subarray(0, length)])
-    this.#partial = undefined
-    return this.#readAnswer(joined, joined.length)
-  }
-
-  #readAnswer(bytes: Buffer, end: number): boolean {
-    let at = 0
-    for (;;) {
-      const headEnd = scanResponseHead(offsets, bytes, { start: at, end })
-      if (headEnd === incomplete && end - at <= maxAnswerHead) {
-        this.#partial = Buffer.from(bytes.subarray(at, end))
-        return true
-      }
-      // A switch that nobody asked for is none.
-      if (headEnd <= 0 || offsets.status === switchingProtocols) {
-        this.#fail('backend-invalid')
-        return false
-      }
-      if (offsets.status >= firstFinal) return this.#beginAnswer(bytes, headEnd, end)
-      this.#inform(bytes)
-      at = headEnd
-      if (at === end) return true
-    }
-  }
-
-  /** 100 was ours to send; of the others HTTP/1.0 knows nothing. */
-  #inform(bytes: Buffer): void {
-    this.#hasInformed = true
-    if (offsets.status === 100 || this.block.httpVersion === '1.0') return
-    this.connection.stream.write(formatInformational(offsets, bytes), 'latin1')
-  }
-
-  #beginAnswer(bytes: Buffer, at: number, end: number): boolean {
-    const framing = responseFraming(offsets, bytes, this.method)
-    if (framing === ambiguous || this.#forwarding === undefined) {
+    const answer = this.#answer
+    if (this.#isOver || answer === undefined) return false
+    this.client.touch()
+    const isTaken = answer.take(bytes, length)
+    if (answer.isInvalid) {
       this.#fail('backend-invalid')
       return false
     }
-    const { httpVersion, closes } = this.block
-    const { closes: upstreamCloses, hintMs } = readPersistence(offsets, bytes)
-    this.#keepsUpstream = !upstreamCloses && framing !== untilClose
-    this.#hintMs = hintMs
-    const isEndedByClose = framing < 0 && httpVersion === '1.0'
-    this.#isLast = closes || isEndedByClose || this.connection.owner.isDraining()
-    this.#isAnswered = true
-    this.status = offsets.status
-    this.#answer.begin(framing, isSentInChunks(framing, httpVersion))
-    const head = formatAnswerHead(offsets, bytes, {
-      clientVersion: httpVersion,
-      framing,
-      correlationId: this.#forwarding.correlationId,
-      isLast: this.#isLast,
-    })
-    return this.#passBody(head, { bytes, at, end })
-  }
-
-  /** Writes what has come of the body, behind `head`, in one write. False: no more for now. */
-  #passBody(
-    head: string,
-    { bytes, at, end }: { readonly bytes: Buffer; readonly at: number; readonly end: number },
-  ): boolean {
-    const answer = this.#answer
-    const upTo = answer.take(bytes, at, end)
-    if (answer.isMalformed) {
-      this.#endWith('backend-invalid', undefined)
-      return false
-    }
-    this.bytesOut += answer.pieceBytes
-    const isTaken = this.#write(head, bytes)
     if (!answer.isWhole) return isTaken
-    this.#complete(upTo < end)
+    this.#complete(answer)
     // An idle connection is read from, or nobody would see it end.
     return true
   }
 
-  #write(head: string, bytes: Buffer): boolean {
-    const { stream } = this.connection
-    const bodyBytes = this.#answer.framedBytes
-    if (bodyBytes === 0) return head === '' || stream.write(head, 'latin1')
-    const framed = Buffer.allocUnsafe(head.length + bodyBytes)
-    if (head !== '') framed.write(head, 0, 'latin1')
-    this.#answer.copyTo(framed, head.length, bytes)
-    return stream.write(framed)
-  }
-
   onEnd(): void {
-    if (this.#isOver) return
-    if (!this.#isAnswered || !this.#answer.endByClose()) {
-      this.#lose(undefined)
-      return
-    }
-    this.#write('', noBytes)
-    this.#complete(false)
+    const answer = this.#answer
+    if (this.#isOver || answer === undefined) return
+    if (answer.endByClose()) this.#complete(answer)
+    else this.#lose(undefined)
   }
 
   onLost(error: Error | undefined): void {
@@ -276,7 +209,7 @@ export class Crossing implements UpstreamUser {
 
   /** The client takes more again. */
   onClientDrain(): void {
-    this.connection.touch()
+    this.client.touch()
     this.#upstream?.socket.resume()
   }
 
@@ -290,7 +223,7 @@ export class Crossing implements UpstreamUser {
     this.#end(this.#closeReason ?? this.#clientReason())
   }
 
-  /** The client has ended in the middle of its request. */
+  /** The client has ended its side before the answer was whole. */
   leave(): void {
     this.#endWith('client-closed', undefined)
   }
@@ -300,7 +233,7 @@ export class Crossing implements UpstreamUser {
     if (this.#isOver) return 'done'
     this.#closeReason = reason
     this.#dropUpstream()
-    if (!this.#isAnswered && !this.#hasInformed) return 'refuse'
+    if (!this.#hasAnswerBegun()) return 'refuse'
     this.#cut()
     return 'done'
   }
@@ -310,9 +243,9 @@ export class Crossing implements UpstreamUser {
     if (this.#isOver) {
       // Its last bytes are on their way to a client that does not take them.
       this.#closeReason ??= 'body-idle-timeout'
-      this.connection.cut()
-    } else if (this.#isAnswered) {
-      const isClientSlow = this.connection.stream.writableNeedDrain
+      this.client.cut()
+    } else if (this.#hasAnswerBegun()) {
+      const isClientSlow = this.client.stream.writableNeedDrain
       this.#endWith(isClientSlow ? 'body-idle-timeout' : 'backend-timeout', undefined)
     } else if (!this.#request.isWhole && this.#isRequestSent && !this.#isUpstreamFull) {
       this.#endWith('body-idle-timeout', 'body-too-slow')
@@ -332,16 +265,15 @@ export class Crossing implements UpstreamUser {
     if (this.#isOver) return
     const { status, head, body, isLast } = refusal
     this.#dropUpstream()
-    this.#isLast =
-      isLast || this.block.closes || !this.#request.isWhole || this.connection.owner.isDraining()
-    this.status = status
+    this.#isLast = isLast || this.block.closes || !this.#request.isWhole || this.client.isDraining()
+    this.#refusedWith = status
     const end = this.#isLast ? 'Connection: close\r\n\r\n' : this.#endOfHead()
     const text = head + end
     const hasBody = this.method !== 'HEAD'
     const bytes = Buffer.allocUnsafe(text.length + (hasBody ? body.length : 0))
     bytes.write(text, 0, 'latin1')
     if (hasBody) body.copy(bytes, text.length)
-    this.connection.stream.write(bytes)
+    this.client.stream.write(bytes)
     this.#isOver = true
     this.#flush()
   }
@@ -350,18 +282,17 @@ export class Crossing implements UpstreamUser {
     return this.block.httpVersion === '1.0' ? 'Connection: keep-alive\r\n\r\n' : '\r\n'
   }
 
-  /** `hasMore`: bytes came behind the answer, which belong to no request. */
-  #complete(hasMore: boolean): void {
+  #complete(answer: Answer): void {
     const upstream = this.#upstream
     const forwarding = this.#forwarding
     this.#isOver = true
     this.#upstream = undefined
     // Answered before it was asked to the end: where the next request begins is not known.
-    if (!this.#request.isWhole) this.#isLast = true
+    this.#isLast = answer.isLast || !this.#request.isWhole
     if (upstream !== undefined && forwarding !== undefined) {
-      const isClean = this.#keepsUpstream && this.#request.isWhole && !hasMore
+      const isClean = answer.keepsUpstream && this.#request.isWhole && !answer.hasMore
       if (isClean && upstream.socket.writableLength === 0) {
-        forwarding.giveBack(upstream, this.#hintMs)
+        forwarding.source.giveBack(upstream, answer.hintMs)
       } else {
         upstream.destroy()
       }
@@ -371,7 +302,7 @@ export class Crossing implements UpstreamUser {
 
   /** The end comes once the client's side has taken everything: until then the client may still be gone. */
   #flush(): void {
-    const { stream } = this.connection
+    const { stream } = this.client
     if (stream.writableLength === 0 || stream.destroyed) this.#finish()
     else stream.write(noBytes, () => this.#finish())
   }
@@ -379,9 +310,9 @@ export class Crossing implements UpstreamUser {
   #finish(): void {
     const hasUnread = !this.#request.isWhole
     this.#end(
-      this.#closeReason ?? (this.connection.stream.destroyed ? this.#clientReason() : 'complete'),
+      this.#closeReason ?? (this.client.stream.destroyed ? this.#clientReason() : 'complete'),
     )
-    this.connection.endCrossing({ isLast: this.#isLast, hasUnread })
+    this.client.endCrossing({ isLast: this.#isLast, hasUnread })
   }
 
   /** The connection to the back end is gone before its answer was whole. */
@@ -390,7 +321,7 @@ export class Crossing implements UpstreamUser {
     const forwarding = this.#forwarding
     if (lost === undefined || forwarding === undefined) return
     lost.user = undefined
-    const next = this.#mayTryAgain(lost, error) ? forwarding.again(lost) : undefined
+    const next = this.#mayTryAgain(lost, error) ? forwarding.source.again(lost) : undefined
     if (next === undefined) {
       this.#fail(failureReason(error ?? new Error('closed'), lost.phase))
       return
@@ -409,8 +340,7 @@ export class Crossing implements UpstreamUser {
     return (
       isClosed &&
       lost.isReused &&
-      this.#partial === undefined &&
-      !this.#hasInformed &&
+      this.#answer?.isUntouched === true &&
       this.block.framing === 0 &&
       isIdempotent(this.method)
     )
@@ -425,24 +355,27 @@ export class Crossing implements UpstreamUser {
     if (this.#isOver || this.#closeReason !== undefined) return
     this.#closeReason = why
     this.#dropUpstream()
-    if (this.#isAnswered || this.#hasInformed || refusal === undefined) this.#cut()
+    if (this.#hasAnswerBegun() || refusal === undefined) this.#cut()
     else this.#owner?.onFailure(refusal)
+  }
+
+  #hasAnswerBegun(): boolean {
+    return this.#answer?.hasBegun === true
   }
 
   #cut(): void {
     this.#isOver = true
-    this.connection.cut()
+    this.client.cut()
   }
 
   #dropUpstream(): void {
     const upstream = this.#upstream
     this.#upstream = undefined
-    this.#partial = undefined
     upstream?.destroy()
   }
 
   #clientReason(): CloseReason {
-    return this.connection.stream.errored === null ? 'client-closed' : 'client-reset'
+    return this.client.stream.errored === null ? 'client-closed' : 'client-reset'
   }
 
   #end(closeReason: CloseReason): void {

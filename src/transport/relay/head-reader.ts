@@ -18,6 +18,8 @@ export interface FieldBlock {
   /** `ambiguous`: nothing may be forwarded. */
   readonly framing: Framing
   readonly expectation: 'none' | 'continue' | 'unknown'
+  /** Connection names `upgrade`. */
+  readonly upgrades: boolean
   /** The client wants no further request on the connection. */
   readonly closes: boolean
 }
@@ -95,6 +97,7 @@ function makeBlock(bytes: Buffer, httpVersion: FieldBlock['httpVersion']): Field
     httpVersion,
     framing: requestFraming(offsets, bytes),
     expectation: expectationOf(rawHeaders, httpVersion),
+    upgrades: options.has('upgrade'),
     closes: options.has('close') || (httpVersion === '1.0' && !options.has('keep-alive')),
   }
 }

@@ -1,18 +1,20 @@
 import type { Duplex } from 'node:stream'
-import { MiB, seconds } from '../../units.ts'
+import { KiB, MiB, seconds } from '../../units.ts'
 import { carriageReturn, lineFeed } from '../../wire/octets.ts'
 import { incomplete, tooManyFields } from '../../wire/head-scan.ts'
 import { cut } from '../cut.ts'
 import { type Phased, sharedPhases } from '../phases.ts'
-import { Crossing } from './crossing.ts'
+import { Crossing, type CrossingClient } from './crossing.ts'
 import { HeadReader } from './head-reader.ts'
 
-/** As in force when they are asked for. */
+/** As in force when they are asked for; never kept. */
 export interface RelayLimits {
-  readonly headerBytes: number
-  readonly headerMs: number
-  readonly keepAliveMs: number
-  readonly bodyIdleMs: number
+  readonly limits: { readonly headerBytes: number }
+  readonly timeouts: {
+    readonly headerMs: number
+    readonly keepAliveMs: number
+    readonly bodyIdleMs: number
+  }
 }
 
 /** Why no request could be read. */
@@ -34,6 +36,9 @@ export interface RelayOwner {
 /** For a client to read its last answer before what it still sends is answered by a reset (RFC 9112 9.6). */
 const lingerMs = seconds(5)
 
+/** Bytes that are read before somebody can take them. */
+const maxAhead = 64 * KiB
+
 /** Somebody who sends that much behind the last answer does not wait for it. */
 const maxDiscardedBytes = 64 * MiB
 
@@ -45,9 +50,9 @@ const maxDiscardedBytes = 64 * MiB
  *                         └───── body ──▶ Crossing.takeBody ──▶ upstream
  *   client ◀── answer ─────────────────── Crossing
  */
-export class RelayConnection implements Phased {
+export class RelayConnection implements Phased, CrossingClient {
   readonly stream: Duplex
-  readonly owner: RelayOwner
+  readonly #owner: RelayOwner
   dueAt: number
   readonly #reader = new HeadReader()
   #crossing: Crossing | undefined
@@ -70,8 +75,8 @@ export class RelayConnection implements Phased {
   /** Takes the stream over, which has an error handler. */
   constructor(stream: Duplex, owner: RelayOwner) {
     this.stream = stream
-    this.owner = owner
-    this.dueAt = sharedPhases.in(owner.limits().headerMs)
+    this.#owner = owner
+    this.dueAt = sharedPhases.in(owner.limits().timeouts.headerMs)
     stream.on('data', this.#onData)
     stream.on('end', this.#onEnd)
     stream.on('drain', this.#onDrain)
@@ -79,8 +84,8 @@ export class RelayConnection implements Phased {
     sharedPhases.add(this)
   }
 
-  get crossing(): Crossing | undefined {
-    return this.#crossing
+  isDraining(): boolean {
+    return this.#owner.isDraining()
   }
 
   /** Bytes moved: the phase that only silence ends begins anew. */
@@ -92,7 +97,7 @@ export class RelayConnection implements Phased {
     this.dueAt = Number.POSITIVE_INFINITY
     if (this.#state !== 'open') this.stream.destroy()
     else if (this.#crossing !== undefined) this.#crossing.expire()
-    else if (this.#isHeadBegun) this.owner.onUnreadable('too-slow')
+    else if (this.#isHeadBegun) this.#owner.onUnreadable('too-slow')
     // Nothing was asked.
     else if (this.#hasSpoken) this.end()
     else this.stream.destroy()
@@ -142,7 +147,7 @@ export class RelayConnection implements Phased {
     stream.off('close', this.#onClose)
     stream.pause()
     sharedPhases.remove(this)
-    this.owner.onClose()
+    this.#owner.onClose()
     return unread
   }
 
@@ -162,7 +167,7 @@ export class RelayConnection implements Phased {
       this.end(hasUnread || this.#unread !== undefined)
       return
     }
-    this.dueAt = sharedPhases.in(this.owner.limits().keepAliveMs)
+    this.dueAt = sharedPhases.in(this.#owner.limits().timeouts.keepAliveMs)
     this.pump()
   }
 
@@ -173,9 +178,11 @@ export class RelayConnection implements Phased {
     while (this.#state === 'open' && this.#takeSome());
     this.#isPumping = false
     if (this.#state !== 'open') return
-    // With a request under way, what nobody takes waits; a part of a head needs the rest of it.
-    if (this.#isHeldBack || (this.#unread !== undefined && this.#crossing !== undefined))
-      this.#pause()
+    // With a request under way, what is sent ahead of the next waits in the kernel, beyond a little: whoever does not
+    // read from a connection does not see it end either.
+    const ahead = this.#unread === undefined ? 0 : this.#unread.length - this.#unreadAt
+    const isFull = this.#crossing !== undefined && ahead >= maxAhead
+    if (this.#isHeldBack || isFull) this.#pause()
     else this.#resume()
   }
 
@@ -209,36 +216,37 @@ export class RelayConnection implements Phased {
       }
       this.#isHeadBegun = true
       this.#scannedTo = start
-      this.dueAt = sharedPhases.in(this.owner.limits().headerMs)
+      this.dueAt = sharedPhases.in(this.#owner.limits().timeouts.headerMs)
     }
     if (!this.#hasSpoken && !isLetter(bytes[start])) {
       // Another protocol: there is nobody to answer.
       this.stream.destroy()
       return false
     }
-    const { headerBytes, bodyIdleMs } = this.owner.limits()
+    const { limits, timeouts } = this.#owner.limits()
+    const { headerBytes } = limits
     const isUnchanged = bytes.indexOf(lineFeed, this.#scannedTo) === -1
     const headEnd = isUnchanged ? incomplete : this.#reader.read(bytes, { start, end: length })
     this.#scannedTo = length
     if (headEnd === incomplete && length - start <= headerBytes) return false
     if (headEnd === incomplete || headEnd === tooManyFields || headEnd - start > headerBytes) {
-      this.owner.onUnreadable('too-large')
+      this.#owner.onUnreadable('too-large')
       return false
     }
     const { block, method, target } = this.#reader
     if (headEnd < 0 || block === undefined) {
-      this.owner.onUnreadable('malformed')
+      this.#owner.onUnreadable('malformed')
       return false
     }
     start = headEnd
     this.#take(headEnd - this.#unreadAt)
     this.#isHeadBegun = false
     this.#hasSpoken = true
-    this.#bodyIdleMs = bodyIdleMs
+    this.#bodyIdleMs = timeouts.bodyIdleMs
     this.touch()
     const crossing = new Crossing(this, { method, target, block })
     this.#crossing = crossing
-    this.owner.onRequest(crossing)
+    this.#owner.onRequest(crossing)
     return true
   }
 
@@ -265,10 +273,10 @@ export class RelayConnection implements Phased {
     if (this.#state !== 'open') return
     const crossing = this.#crossing
     if (crossing !== undefined) {
-      // It has left in the middle of its body; else it waits for the answer.
-      if (!crossing.isRequestWhole) crossing.leave()
+      // Whoever closes looks like this too, and most who look like this have closed: nobody waits for the answer.
+      crossing.leave()
     } else if (this.#isHeadBegun) {
-      this.owner.onUnreadable('malformed')
+      this.#owner.onUnreadable('malformed')
     } else {
       this.end()
     }
@@ -284,7 +292,7 @@ export class RelayConnection implements Phased {
     this.#crossing?.onClientClose()
     this.#crossing = undefined
     this.#unread = undefined
-    this.owner.onClose()
+    this.#owner.onClose()
   }
 
   #pause(): void {

@@ -1,5 +1,6 @@
 import { seconds } from '../../units.ts'
 import { sharedPhases } from '../phases.ts'
+import type { UpstreamSource } from './crossing.ts'
 import { Upstream, type UpstreamAddress } from './upstream.ts'
 
 /**
@@ -18,7 +19,7 @@ export interface UpstreamPoolOptions {
 }
 
 /** Connections to one back end: the one that was used last is used next, the others grow old and go. */
-export class UpstreamPool {
+export class UpstreamPool implements UpstreamSource {
   readonly #options: UpstreamPoolOptions
   readonly #idle: Upstream[] = []
   readonly #all = new Set<Upstream>()
@@ -73,6 +74,11 @@ export class UpstreamPool {
     upstream.isReused = true
     upstream.dueAt = sharedPhases.in(keptMs)
     this.#idle.push(upstream)
+  }
+
+  /** A second attempt is for a connection that was given up while it was idle: whoever was not reached is not there. */
+  again(lost: Upstream): Upstream | undefined {
+    return lost.isReady ? this.fresh() : undefined
   }
 
   destroy(): void {

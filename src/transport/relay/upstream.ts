@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { KiB } from '../../units.ts'
 import { type BackendPhase, connectDeadlineCode } from '../backend-failure.ts'
@@ -63,12 +63,8 @@ export class Upstream implements Phased {
   }) {
     const { address, connectMs, session, onSession, onGone } = options
     this.#onGone = onGone
-    this.phase = 'resolving'
+    this.phase = isIP(address.host) === 0 ? 'resolving' : 'connecting'
     this.dueAt = sharedPhases.in(connectMs)
-    const onread = {
-      buffer: sharedBuffer,
-      callback: (length: number): boolean => this.#read(length),
-    }
     const tcp = {
       host: address.host,
       port: address.port,
