@@ -21,6 +21,7 @@ const facts = ['errors', 'units', 'reasons', 'wire'] as const
 export const layers: readonly Layer[] = [
   { name: 'errors', rank: 0 },
   { name: 'units', rank: 0 },
+  { name: 'load-once', rank: 0 },
   { name: 'reasons', rank: 0 },
   { name: 'wire', rank: 1 },
   { name: 'perimeter', rank: 2 },

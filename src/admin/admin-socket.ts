@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { CurrentInForce } from '../settings/in-force.ts'
 import type { RecentDenials } from './denials.ts'
-import { createEndpointServer, type Endpoint, json } from './http-server.ts'
+import { createEndpointServer, type Endpoint, json, jsonType } from './http-server.ts'
 import { viewPolicy } from './policy-view.ts'
 import { type CurrentStatus, isReady } from './status.ts'
 
@@ -59,7 +59,7 @@ function adminEndpoints(ports: AdminPorts): readonly Endpoint[] {
         const inForce = ports.currentInForce()
         return inForce === undefined
           ? json(503, { error: 'no policy is in force: everything is denied' })
-          : json(200, viewPolicy(inForce))
+          : { status: 200, contentType: jsonType, body: viewPolicy(inForce) }
       },
     },
     {

@@ -1,15 +1,19 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { KiB, seconds } from '../units.ts'
 
 /**
  * The little HTTP server under the health listener and the admin socket: a table of endpoints, answers that fit in
- * memory, and limits of its own so that a slow or greedy client costs it nothing.
+ * memory or come in pieces, and limits of its own so that a slow or greedy client costs it nothing.
  */
 
 export interface Answer {
   readonly status: number
   readonly contentType: string
-  readonly body: string
+  /** Pieces are made and sent in batches, with everything else served in between. */
+  readonly body: string | Iterable<string>
 }
 
 export interface Endpoint {
@@ -23,6 +27,10 @@ export interface Endpoint {
 const headTimeoutMs = seconds(5)
 const requestTimeoutMs = seconds(10)
 const keepAliveMs = seconds(5)
+/** For an answer in pieces: whoever reads so slowly is cut off. */
+const streamTimeoutMs = seconds(60)
+/** A third of a millisecond to make, with rules for pieces. */
+const batchLength = 16 * KiB
 const maxHeaderBytes = 8 * KiB
 const maxHeaders = 50
 /** Probes and scrapers hold a handful; more is somebody trying. */
@@ -63,10 +71,12 @@ export function createEndpointServer(
   return server
 }
 
+export const jsonType = 'application/json; charset=utf-8'
+
 export function json(status: number, value: unknown): Answer {
   return {
     status,
-    contentType: 'application/json; charset=utf-8',
+    contentType: jsonType,
     body: `${JSON.stringify(value, undefined, 2)}\n`,
   }
 }
@@ -97,15 +107,53 @@ async function respond(
     answer = json(500, { error: 'this endpoint failed, the operational log says why' })
   }
   if (response.destroyed) return
-  const body = Buffer.from(answer.body)
+  const whole = typeof answer.body === 'string' ? Buffer.from(answer.body) : undefined
   response.writeHead(answer.status, {
     'content-type': answer.contentType,
-    'content-length': body.length,
+    ...(whole === undefined ? {} : { 'content-length': whole.length }),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...(allow === undefined ? {} : { allow }),
   })
-  response.end(request.method === 'HEAD' ? undefined : body)
+  if (request.method === 'HEAD') response.end()
+  else if (typeof answer.body === 'string') response.end(whole)
+  else await sendPieces(answer.body, exchange)
+}
+
+/** What is wrong from here on can only be told by cutting the answer off. */
+async function sendPieces(
+  pieces: Iterable<string>,
+  { response, onFault }: { response: ServerResponse; onFault: (error: unknown) => void },
+): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(streamTimeoutMs)
+    await pipeline(Readable.from(batch(pieces, onFault), { highWaterMark: 1 }), response, {
+      signal,
+    })
+  } catch {
+    // The client left or was too slow, or it was told already.
+    response.destroy()
+  }
+}
+
+async function* batch(
+  pieces: Iterable<string>,
+  onFault: (error: unknown) => void,
+): AsyncGenerator<string> {
+  let text = ''
+  try {
+    for (const piece of pieces) {
+      text += piece
+      if (text.length < batchLength) continue
+      yield text
+      text = ''
+      await setImmediate()
+    }
+  } catch (error) {
+    onFault(error)
+    throw error
+  }
+  yield text
 }
 
 function allowedMethods(endpoints: readonly Endpoint[]): string {

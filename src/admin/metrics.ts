@@ -1,3 +1,5 @@
+import { logStates } from '../audit/log-writer.ts'
+import { loadOnce } from '../load-once.ts'
 import { categories } from '../perimeter/category.ts'
 import { decisionReasons } from '../reasons.ts'
 import type { CurrentStatus } from './status.ts'
@@ -20,10 +22,9 @@ import {
  * start about 50 ms.
  */
 export function createMetrics(tally: Tally, status: CurrentStatus): () => Promise<string> {
-  let registry: Promise<{ metrics(): Promise<string> }> | undefined
+  const registry = loadOnce(() => createRegistry(tally, status))
   return async () => {
-    registry ??= createRegistry(tally, status)
-    const loaded = await registry
+    const loaded = await registry()
     return `${await loaded.metrics()}\n${formatLatency(tally)}`
   }
 }
@@ -142,6 +143,13 @@ async function createRegistry(
     'Records that were lost because the disk or the reader did not keep up',
     (s) => s.accessLog.lost,
   )
+  gauge('ringfence_access_log_state', 'How the access log is: 1 for the state that it is in', {
+    labels: ['state'],
+    values: function* () {
+      const { state } = status().accessLog
+      for (const one of logStates) yield [[one], one === state ? 1 : 0]
+    },
+  })
   single(
     counter,
     'ringfence_faults_total',

@@ -1,6 +1,7 @@
-import type { Perimeter } from '../perimeter/perimeter.ts'
 import type { Resource } from '../perimeter/resource.ts'
-import type { ResourcePolicy } from '../policy/snapshot.ts'
+import type { RuleList } from '../policy/rule-list.ts'
+import type { ElementKind } from '../policy/rule-table.ts'
+import type { CompiledPerimeter, CompiledProfile, ResourcePolicy } from '../policy/snapshot.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { formatAuthority } from '../wire/authority.ts'
 
@@ -9,35 +10,42 @@ import { formatAuthority } from '../wire/authority.ts'
  * objects: what somebody adds to the settings later (a key, a credential) does not appear here by itself.
  */
 
-/** For the admin socket only: it names every rule. Holds no key, no file content and no credential. */
-export function viewPolicy(inForce: InForce): unknown {
+/**
+ * For the admin socket only: it names every rule. Holds no key, no file content and no credential. In small pieces, each
+ * made when it is asked for: a million rules as one text would keep every request waiting. Throws where the policy has
+ * been gone for so long that another one took its place in memory.
+ */
+export function* viewPolicy(inForce: InForce): Iterable<string> {
   const { snapshot } = inForce
-  return {
-    version: inForce.version,
-    perimeters: [...snapshot.perimetersByGuid.values()].map(({ perimeter }) =>
-      viewPerimeter(perimeter),
-    ),
-    resources: [...snapshot.resources.values()].map(viewResource),
-    egressPorts: [...snapshot.egressPorts],
+  yield `{"version":${JSON.stringify(inForce.version)},\n"perimeters":[`
+  yield* separated(snapshot.perimetersByGuid.values(), viewPerimeter)
+  yield '],\n"resources":['
+  yield* separated(snapshot.resources.values(), viewResource)
+  yield `],\n"egressPorts":${JSON.stringify([...snapshot.egressPorts])}}\n`
+}
+
+function* separated<Item>(
+  items: Iterable<Item>,
+  view: (item: Item) => Iterable<string>,
+): Iterable<string> {
+  let separator = '\n'
+  for (const item of items) {
+    yield separator
+    yield* view(item)
+    separator = ',\n'
   }
 }
 
-function viewPerimeter(perimeter: Perimeter): unknown {
-  return {
+function* viewPerimeter({ perimeter, profiles }: CompiledPerimeter): Iterable<string> {
+  const identity = {
     name: perimeter.name,
     id: perimeter.id.text,
     perimeterGuid: perimeter.guid,
     location: perimeter.location,
-    profiles: perimeter.profiles.map((profile) => ({
-      name: profile.name,
-      accessRules: profile.accessRules.map((rule) => ({
-        name: rule.name,
-        direction: rule.direction,
-        addressPrefixes: rule.addressPrefixes.map((prefix) => prefix.text),
-        subscriptions: rule.subscriptions.map((guid) => ({ id: `/subscriptions/${guid}` })),
-        fullyQualifiedDomainNames: rule.fullyQualifiedDomainNames,
-      })),
-    })),
+  }
+  yield `${withoutEnd(identity)},"profiles":[`
+  yield* separated(profiles, viewProfile)
+  const rest = {
     resourceAssociations: perimeter.associations.map((association) => ({
       name: association.name,
       privateLinkResource: { id: association.resourceId.text },
@@ -58,11 +66,53 @@ function viewPerimeter(perimeter: Perimeter): unknown {
     })),
     enabledLogCategories: perimeter.enabledLogCategories,
   }
+  yield `],\n${JSON.stringify(rest).slice(1)}`
 }
 
-function viewResource(policy: ResourcePolicy): unknown {
+function* viewProfile({ name, rules }: CompiledProfile): Iterable<string> {
+  yield `${withoutEnd({ name })},"accessRules":[`
+  yield* viewRules(rules)
+  yield ']}'
+}
+
+const elementKinds: readonly ElementKind[] = [
+  'addressPrefixes',
+  'subscriptions',
+  'fullyQualifiedDomainNames',
+]
+
+/** Elements come in the order of their kinds, so each list is opened when its kind is reached, and all of them are. */
+function* viewRules(rules: RuleList): Iterable<string> {
+  let opened = 0
+  let separator = ''
+  const openUpTo = (kind: number): string => {
+    let text = ''
+    for (; opened < kind; opened++) {
+      text += `${opened === 0 ? ',' : '],'}"${elementKinds[opened]}":[`
+      separator = ''
+    }
+    return text
+  }
+  let isFirst = true
+  for (const { kind, text } of rules.lines()) {
+    if (kind === 'Inbound' || kind === 'Outbound') {
+      if (!isFirst) yield `${openUpTo(elementKinds.length)}]},`
+      isFirst = false
+      opened = 0
+      yield `\n${withoutEnd({ name: text, direction: kind })}`
+    } else {
+      const head = openUpTo(elementKinds.indexOf(kind) + 1)
+      const element = kind === 'subscriptions' ? { id: `/subscriptions/${text}` } : text
+      yield `${head}${separator}${JSON.stringify(element)}`
+      separator = ','
+    }
+  }
+  if (!isFirst) yield `${openUpTo(elementKinds.length)}]}`
+}
+
+function* viewResource(policy: ResourcePolicy): Iterable<string> {
   const { resource, association } = policy
-  return {
+  yield JSON.stringify({
     id: policy.id.text,
     ...(resource === undefined ? {} : viewService(resource)),
     publicNetworkAccess: policy.publicNetworkAccess,
@@ -81,7 +131,7 @@ function viewResource(policy: ResourcePolicy): unknown {
             accessRulesVersion: association.profile.accessRulesVersion,
             linkedPerimeters: [...association.profile.linkedPerimeters],
           },
-  }
+  })
 }
 
 function viewService({ hosts, backend, endpoint }: Resource): Record<string, unknown> {
@@ -92,4 +142,9 @@ function viewService({ hosts, backend, endpoint }: Resource): Record<string, unk
       : { backend: `${backend.scheme}://${formatAuthority(backend.authority)}` }),
     ...(endpoint === undefined ? {} : { endpoint: formatAuthority(endpoint) }),
   }
+}
+
+/** An object whose last brace is still to come. */
+function withoutEnd(object: object): string {
+  return JSON.stringify(object).slice(0, -1)
 }

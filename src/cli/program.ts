@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { describeFailure, exitCodes } from './exit-code.ts'
 import { createOutput, createWrite, OutputLost, type Write } from './output.ts'
 
@@ -63,13 +63,16 @@ async function runProgram(args: readonly string[], streams: Streams): Promise<nu
 }
 
 function createProgram(streams: Streams, end: (exitCode: number) => void): Command {
-  const program = new Command('ringfence')
+  const program = withConfig(new Command('ringfence'))
     .description(
       'a self-hosted network security perimeter: one policy for what comes in and goes out',
     )
     .version(readVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
+    // Whatever stands behind a command is the command's own.
+    .enablePositionalOptions()
+    .hook('preSubcommand', passConfigOn)
     .exitOverride()
     .configureOutput({
       writeOut: streams.out,
@@ -143,7 +146,25 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
 }
 
 function withConfig(command: Command): Command {
-  return command.option('-c, --config <file>', 'the settings', defaultConfig)
+  return command.addOption(
+    new Option('-c, --config <file>', 'the settings')
+      .default(defaultConfig)
+      .argParser((value: string) => {
+        if (command.getOptionValueSource('config') === 'cli') {
+          command.error("error: option '--config' is given twice")
+        }
+        return value
+      }),
+  )
+}
+
+/** `--config` before the command is the command's: to whoever types, both places are the same. */
+function passConfigOn(program: Command, command: Command): void {
+  if (program.getOptionValueSource('config') !== 'cli') return
+  if (!command.options.some((option) => option.attributeName() === 'config')) {
+    program.error(`error: option '--config' does not belong to ${command.name()}`)
+  }
+  command.setOptionValueWithSource('config', program.getOptionValue('config'), 'cli')
 }
 
 function example(...commands: readonly string[]): string {

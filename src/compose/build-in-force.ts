@@ -2,8 +2,10 @@ import { networkInterfaces } from 'node:os'
 import { deepFreeze } from '../documents/freeze.ts'
 import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
+import { createPrivateArena } from '../policy/arena.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
-import type { InForce } from '../settings/in-force.ts'
+import { openPolicy } from '../policy/open-policy.ts'
+import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 
@@ -12,6 +14,7 @@ export interface InForceInput {
   readonly perimeters: readonly Perimeter[]
   /** Where this instance listens: it must not be talked into dialling itself. */
   readonly ownListeners: () => readonly OwnListener[]
+  readonly backendAuthorities: BackendAuthorities
 }
 
 /**
@@ -23,31 +26,36 @@ export interface InForceInput {
  */
 export function buildInForce(input: InForceInput): InForce {
   const { settings, perimeters } = input
-  const snapshot = compilePolicy({
-    resources: settings.resources,
-    perimeters,
-    egressPorts: settings.egress.ports,
-    autoApprove: settings.links.autoApprove,
-    deciding: {
-      identity: settings.identity,
-      inbound: settings.inbound.map(
-        ({ name, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+  const compiled = compilePolicy(
+    {
+      resources: settings.resources,
+      perimeters,
+      egressPorts: settings.egress.ports,
+      autoApprove: settings.links.autoApprove,
+      deciding: {
+        identity: settings.identity,
+        inbound: settings.inbound.map(
+          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+            name,
+            protocol,
+            network,
+            clients,
+            resource,
+            trustedProxies,
+            forwardedHeader,
+          }),
+        ),
+        outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
-          network,
-          clients,
           resource,
-          trustedProxies,
-          forwardedHeader,
-        }),
-      ),
-      outbound: settings.outbound.map(({ name, resource, clients }) => ({
-        name,
-        resource,
-        clients,
-      })),
-      egress: settings.egress,
+          clients,
+        })),
+        egress: settings.egress,
+      },
     },
-  })
+    createPrivateArena(),
+  )
+  const snapshot = openPolicy(compiled)
   const guard = createAddressGuard({
     grants: settings.egress.privateAddresses,
     ownListeners: input.ownListeners,
@@ -58,6 +66,7 @@ export function buildInForce(input: InForceInput): InForce {
     settings: deepFreeze(settings),
     snapshot,
     guard,
+    backendAuthorities: input.backendAuthorities,
   })
 }
 

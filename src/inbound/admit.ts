@@ -1,8 +1,14 @@
 import type { Backend } from '../perimeter/resource.ts'
+import { unloggable } from '../audit/record.ts'
 import type { OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
+import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
+import { judgeTcp } from './tcp-judgement.ts'
+
+/** Of a request, or of a connection that may carry anything. */
+type Facts = RequestFacts | ConnectionFacts
 
 export type Admission =
   | {
@@ -32,6 +38,8 @@ export interface RefuseAs {
   readonly status?: number
 }
 
+export const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
 export interface AdmitOptions {
   readonly correlationId: string
   readonly refuseAs?: RefuseAs | undefined
@@ -40,19 +48,21 @@ export interface AdmitOptions {
   /** Ends what was admitted, because a later policy does not allow it. */
   readonly revoke: () => void
   /** Judges the request; absent: all of it, from the start. A fault in it denies. */
-  readonly judge?: (facts: RequestFacts) => Judgement
+  readonly judge?: () => Judgement
   /** What stands for it among what is open, from its judgement and resource (`ResourceId.key`); absent: one made for it. */
   readonly stand?: (judgement: Judgement, resource: string) => Standing
 }
+
+const logIsFull: RefuseAs = { reason: 'limit', detail: unloggable }
 
 /** Policies that were swapped between a decision and its registration, one after the other, before we give up. */
 const maxAttempts = 3
 
 /**
- * Decides whether a request may go on and writes its one record. What is admitted is registered as open before this
+ * Decides whether a request or connection may go on and writes its one record. What is admitted is registered as open before this
  * returns: a policy that comes into force at any time from now on judges it again.
  */
-export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
+export function admit(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
   const admission = decide(ports, facts, options)
   const { correlationId } = options
   const { judgement } = admission
@@ -60,8 +70,9 @@ export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOp
   return admission
 }
 
-function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
-  const { refuseAs, isFull, revoke, judge = judgeNow(ports) } = options
+function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
+  const { isFull, revoke, judge = () => judgeNow(ports, facts) } = options
+  const refuseAs = options.refuseAs ?? (ports.accessLog.blocksNewWork ? logIsFull : undefined)
   const policyVersion = ports.currentInForce()?.version ?? ''
   if (refuseAs !== undefined) {
     return { kind: 'refused', judgement: denial(facts, { ...refuseAs, policyVersion }) }
@@ -96,7 +107,7 @@ function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions)
 /** On its own, for closures hold all that another closure of their function holds. `resource` is a `ResourceId.key`. */
 function standingOf(
   ports: InboundPorts,
-  facts: RequestFacts,
+  facts: Facts,
   { judgement, resource, revoke }: { judgement: Judgement; resource: string; revoke: () => void },
 ): Standing {
   const standing: Standing = {
@@ -117,28 +128,25 @@ function standingOf(
 /** Judges what is open under what is in force now; undefined: it is no longer allowed to that resource (`ResourceId.key`). */
 export function judgeAgain(
   ports: InboundPorts,
-  facts: RequestFacts,
+  facts: Facts,
   resource: string,
 ): Judgement | undefined {
-  const again = judgeSafely(ports, facts, judgeNow(ports))
+  const again = judgeSafely(ports, facts, () => judgeNow(ports, facts))
   const { effect, resource: reached } = again.decision
   return effect === 'allow' && reached?.id.key === resource ? again : undefined
 }
 
-function judgeNow(ports: InboundPorts): (facts: RequestFacts) => Judgement {
-  return (facts) => judgeRequest(facts, ports.currentInForce())
+function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
+  const inForce = ports.currentInForce()
+  return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */
-function judgeSafely(
-  ports: InboundPorts,
-  facts: RequestFacts,
-  judge: (facts: RequestFacts) => Judgement,
-): Judgement {
+function judgeSafely(ports: InboundPorts, facts: Facts, judge: () => Judgement): Judgement {
   try {
-    return judge(facts)
+    return judge()
   } catch (error) {
-    ports.log.error({ err: error, listener: facts.listener }, 'a request could not be judged')
+    ports.log.error({ err: error, listener: facts.listener }, 'what arrived could not be judged')
     return denial(facts, { reason: 'internal-error' })
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
+import { loadOnce } from '../load-once.ts'
 import type { Settings, TcpAddress } from '../settings/settings.ts'
 import { cut } from '../transport/cut.ts'
 import { createDropCounter } from '../transport/dropped.ts'
@@ -8,14 +9,15 @@ import { listen } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
-import { type CallBackend, loadCallBackend } from './http-proxy.ts'
+import { loadCallBackend } from './http-proxy.ts'
 import { Http1Side } from './http1-side.ts'
+import { createHttp2Lane } from './http2-lane.ts'
 import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
 import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
 import { RelayedConnection } from './relayed-connection.ts'
-import { admit, type RefuseAs } from './admit.ts'
+import { admit, type RefuseAs, tooManyConnections } from './admit.ts'
 import { serveRequest, type Serving } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
@@ -43,7 +45,6 @@ export interface InboundProxy {
 export function createInboundProxy(listenerName: string, ports: InboundPorts): InboundProxy {
   const settings = (): Settings | undefined => ports.currentInForce()?.settings
   const backends = createBackends({ connectMs: () => settings()?.timeouts.connectMs ?? 0 })
-  let loading: Promise<CallBackend> | undefined
   let port: number | undefined
   let hasSecureContext = false
   let hasStopped = false
@@ -53,15 +54,17 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     listenerName,
     ports,
     backends,
-    callBackend: () => (loading ??= loadCallBackend(backends)),
+    callBackend: loadOnce(() => loadCallBackend(backends)),
     exchanges: new Set(),
     slots: tunnelSlotsOf(ports.openConnections),
     relayed: new Set(),
     isDraining: false,
   }
 
+  const http2 = createHttp2Lane(context)
   const listener = createHttpListener({
     settings,
+    speakHttp2: (connection) => http2.speak(connection),
     onConnection: countConnection,
     onDropped: () => countDropped(),
     isUpgrade: (request, connection) =>
@@ -102,12 +105,11 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     if (takeTurn(connection, turnOf(arrived, refusalOf(arrived)))) return
     // Told in its turn, behind the answers to those that it did not wait for.
     deafen(connection)
-    connection.waiting.push(turnOf({ ...arrived, expectation: 'none' }, tooManyRequests))
+    connection.waiting.push(turnOf({ ...arrived, expectsContinue: false }, tooManyRequests))
   }
 
   function turnOf(arrived: ArrivedRequest, refuseAs: RefuseAs | undefined): Turn {
-    const { connection, request, response, expectation } = arrived
-    const expectsContinue = expectation === 'continue'
+    const { connection, request, response, expectsContinue } = arrived
     let serving: Serving | undefined
     return {
       start() {
@@ -121,7 +123,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   }
 
   /** Recorded, and nothing is served on the connection any more. */
-  function breakConnection(arrived: Omit<ArrivedRequest, 'expectation'>): void {
+  function breakConnection(arrived: Omit<ArrivedRequest, 'expectsContinue'>): void {
     const { connection } = arrived
     // Behind the last answer nobody waits for another, and it has had its record.
     if (!connection.isClosing) {
@@ -162,6 +164,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     // Also ends connections that wait for their next request.
     listener.server.close()
     for (const connection of context.relayed) connection.drain()
+    http2.finish()
   }
 
   return {
@@ -236,16 +239,9 @@ const connectBehind: RefuseAs = { reason: 'bad-request', detail: 'CONNECT behind
 
 const tooManyRequests: RefuseAs = { reason: 'limit', detail: 'too many pipelined requests' }
 
-const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
-
 /** What is refused whatever it asks for. */
-function refusalOf({
-  connection,
-  request,
-  expectation,
-}: Omit<ArrivedRequest, 'response'>): RefuseAs | undefined {
+function refusalOf({ connection, request }: ArrivedRequest): RefuseAs | undefined {
   if (connection.isTooMany) return tooManyConnections
-  if (expectation === 'unknown') return { reason: 'bad-request', detail: 'unknown expectation' }
   const { rawHeaders } = request
   if (connectionOptions(rawHeaders).has('upgrade') && wantsWebSocket(rawHeaders)) {
     return { reason: 'bad-request', detail: 'upgrade with a body or behind another request' }

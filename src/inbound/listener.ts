@@ -22,9 +22,11 @@ export interface HttpListenerOptions {
   /** A CONNECT behind requests in flight. Node's parser reads nothing more. */
   readonly onLateConnect: (arrived: ArrivedUpgrade) => void
   /** One of very many requests on a connection that takes no further one. */
-  readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectation'>) => void
+  readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectsContinue'>) => void
   /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
   readonly onUnreadable: (error: Error, connection: Connection) => void
+  /** Takes over a connection that speaks HTTP/2. */
+  readonly speakHttp2: (connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
   readonly onConnection: (connection: Connection) => void
   /** A connection is ready to speak HTTP/1: true where somebody other than Node's parser takes it. */
@@ -37,7 +39,7 @@ export interface ArrivedRequest {
   readonly connection: Connection
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly expectation: 'none' | 'continue' | 'unknown'
+  readonly expectsContinue: boolean
 }
 
 export interface ArrivedUpgrade {
@@ -61,10 +63,13 @@ const maxIgnored = 64
 /** How often Node looks for heads that take too long. */
 const headCheckMs = 250
 
-/** ALPN's list of one, in wire format (RFC 7301 3.1): clients that insist on HTTP/2 learn it in the handshake. */
-const alpnHttp1 = Buffer.from('\x08http/1.1', 'latin1')
+/** ALPN's list in wire format (RFC 7301 3.1), the one that we would rather speak first. */
+const protocols = Buffer.from('\x02h2\x08http/1.1', 'latin1')
 
-/** A listener of HTTP/1, over TLS once it has a secure context. Connections come by TCP or from the outbound side. */
+/**
+ * A listener of HTTP/1, over TLS once it has a secure context, and then of HTTP/2 too. Connections come by TCP or from
+ * the outbound side.
+ */
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const connections = new Set<Connection>()
   const byStream = new WeakMap<Duplex, Connection>()
@@ -141,14 +146,17 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     stream.once('close', () => clearTimeout(timer))
     stream.once('secure', () => {
       clearTimeout(timer)
-      speak()
+      // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
+      Object.assign(stream, { secureConnecting: false })
+      if (isHttp2(stream)) options.speakHttp2(connection)
+      else speak()
     })
   }
 
   function arrive(
     request: IncomingMessage,
     response: ServerResponse,
-  ): Omit<ArrivedRequest, 'expectation'> | undefined {
+  ): Omit<ArrivedRequest, 'expectsContinue'> | undefined {
     request.on('error', ignore)
     response.on('error', ignore)
     const connection = byStream.get(request.socket)
@@ -157,18 +165,19 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   }
 
   const onRequest =
-    (expectation: ArrivedRequest['expectation']) =>
+    (expectsContinue: boolean) =>
     (request: IncomingMessage, response: ServerResponse): void => {
       const arrived = arrive(request, response)
       if (arrived === undefined) return
       const { connection } = arrived
       if (!connection.isDeaf && !connection.isClosing)
-        options.onRequest({ ...arrived, expectation })
+        options.onRequest({ ...arrived, expectsContinue })
       else if (++connection.ignored === maxIgnored) options.onFlood(arrived)
     }
-  server.on('request', onRequest('none'))
-  server.on('checkContinue', onRequest('continue'))
-  server.on('checkExpectation', onRequest('unknown'))
+  server.on('request', onRequest(false))
+  server.on('checkContinue', onRequest(true))
+  // Judged with the rest of the head, and refused.
+  server.on('checkExpectation', onRequest(false))
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     // Node has taken its own handlers away.
@@ -224,8 +233,13 @@ function applyLimits(server: Server, limits: Limits, { headerMs, keepAliveMs }: 
   Object.assign(server, { maxHeaderSize: limits.headerBytes })
 }
 
+/** Whether the client and we have agreed on it. */
+function isHttp2(stream: Duplex): boolean {
+  return stream instanceof TLSSocket && stream.alpnProtocol === 'h2'
+}
+
 function terminateTls(raw: Duplex, secureContext: SecureContext): TLSSocket {
-  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: alpnHttp1 })
+  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: protocols })
 }
 
 function ignore(): void {}

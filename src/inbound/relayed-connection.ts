@@ -124,7 +124,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       correlationId: request.correlationId,
       refuseAs,
       revoke: this.#standing.entry.revoke,
-      judge: (asked) => this.#judge(asked, crossing.block),
+      judge: () => this.#judge(facts, crossing.block),
       stand: this.#stand,
     })
     if (admission.kind === 'refused') this.#refuse(request, admission.judgement)

@@ -2,7 +2,7 @@ import { renderRawRefusal } from '../wire/refusal.ts'
 import { inboundRecord } from './access-record.ts'
 import { type Connection, closeGently } from './connection.ts'
 import type { InboundContext } from './context.ts'
-import { openExchange } from './exchange.ts'
+import { type Exchange, openExchange } from './exchange.ts'
 import { denial, type RequestFacts } from './judge-request.ts'
 
 /** What could not be read: what the log says of it, and its status. */
@@ -85,6 +85,19 @@ export function answerUnreadable(
   connection: Connection,
   { detail, status, send }: Unreadable & { readonly send: (answer: Buffer) => void },
 ): void {
+  const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
+  const { correlationId } = exchange
+  send(renderRawRefusal({ reason: 'bad-request', status, correlationId, html: false }))
+  exchange.status = status
+  exchange.end('complete')
+}
+
+/** Records the end of a connection that says nothing readable any more. Whoever calls this answers and ends it. */
+export function recordUnreadable(
+  context: InboundContext,
+  connection: Connection,
+  parts: { readonly reason: 'bad-request' | 'limit'; readonly detail: string },
+): Exchange {
   const { ports, exchanges, listenerName } = context
   const { isSecure, peer, peerPort, delivery, stream } = connection
   const facts: RequestFacts = {
@@ -107,9 +120,7 @@ export function answerUnreadable(
     expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
-  const judgement = denial(facts, { reason: 'bad-request', detail, policyVersion })
+  const judgement = denial(facts, { ...parts, policyVersion })
   ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now() }))
-  send(renderRawRefusal({ reason: 'bad-request', status, correlationId, html: false }))
-  exchange.status = status
-  exchange.end('complete')
+  return exchange
 }

@@ -91,7 +91,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   server.on('checkContinue', (request, response) => {
     forward({ request, response, expectsContinue: true })
   })
-  // Other expectations may be ignored (RFC 9110 10.1.1); Expect is never sent on.
+  // What else may be expected is judged with the rest of the head, and refused.
   server.on('checkExpectation', (request, response) => {
     forward({ request, response, expectsContinue: false })
   })

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type * as Undici from 'undici'
+import { loadOnce } from '../load-once.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { seconds } from '../units.ts'
 import type { Answering, Outgoing, Sent } from './answering.ts'
@@ -13,7 +14,7 @@ import { ContinueFilter, readThrough } from './unasked-continue.ts'
 /** Below what servers keep idle connections for, so that they rarely close one that we are about to use. */
 const idleMs = seconds(4)
 
-let loaded: Promise<typeof Undici> | undefined
+const loadUndici = loadOnce((): Promise<typeof Undici> => import('undici'))
 
 /** Takes over the socket. undici costs 100 ms to load: on first need only. */
 export async function openConnection(
@@ -21,8 +22,10 @@ export async function openConnection(
   options: { readonly headerBytes: number },
 ): Promise<OriginConnection> {
   socket.on('error', ignore)
-  loaded ??= import('undici')
-  const { Client: UndiciClient } = await loaded
+  const { Client: UndiciClient } = await loadUndici().catch((error: unknown) => {
+    socket.destroy()
+    throw error
+  })
   return new OriginConnection(socket, UndiciClient, options.headerBytes)
 }
 

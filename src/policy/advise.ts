@@ -1,4 +1,5 @@
-import type { Direction, Perimeter } from '../perimeter/perimeter.ts'
+import type { Direction } from '../perimeter/perimeter.ts'
+import type { PerimeterFacts } from './compiled-policy.ts'
 import type { Advice } from './explain.ts'
 import type { CompiledAssociation, ResourcePolicy } from './snapshot.ts'
 
@@ -43,13 +44,13 @@ export function adviseAssociation({ id }: ResourcePolicy): Advice {
 export function adviseLink(link: {
   readonly owner: CompiledAssociation
   /** Undefined: no document here declares it. */
-  readonly caller: Perimeter | undefined
+  readonly caller: PerimeterFacts | undefined
 }): Advice {
   const { profile } = link.owner
   const owner = link.owner.perimeter.perimeter
   const callerName = link.caller?.name ?? 'caller'
   const callerId = link.caller?.id.text ?? 'RESOURCE_ID'
-  const linksTo = (from: Perimeter, to: Perimeter): boolean =>
+  const linksTo = (from: PerimeterFacts, to: PerimeterFacts): boolean =>
     from.links.some(({ remotePerimeter }) => remotePerimeter.key === to.id.key)
 
   if (link.caller !== undefined && linksTo(link.caller, owner)) {

@@ -1,9 +1,10 @@
-import type { Guid } from '../perimeter/guid.ts'
 import type { Profile } from '../perimeter/perimeter.ts'
-import { compileAddressSet } from './address-set.ts'
-import { compileNameSet, type NameEntry } from './name-set.ts'
+import { compileAddressTable } from './address-set.ts'
+import type { Arena } from './arena.ts'
+import type { ProfileTables } from './compiled-policy.ts'
+import { compileNameTable, type NameKey } from './name-set.ts'
 import type { AddressEntry } from './prefix-intervals.ts'
-import type { CompiledProfile } from './snapshot.ts'
+import { RuleTextWriter } from './rule-table.ts'
 
 /** Profiles compare by name without regard to case, as everything in a resource id does. */
 export function profileKey(name: string): string {
@@ -11,36 +12,48 @@ export function profileKey(name: string): string {
 }
 
 /**
- * Compiles a profile's rules into sets that tell which rule matched. Elements count only in rules of their direction:
+ * Compiles a profile's rules into tables that tell which rule matched. Elements count only in rules of their direction:
  * an outbound rule lets no address in, whatever it lists.
  */
 export function compileProfile(
   profile: Profile,
-  given: Pick<CompiledProfile, 'linkedPerimeters' | 'accessRulesVersion'>,
-): CompiledProfile {
+  given: Pick<ProfileTables, 'linkedPerimeters' | 'accessRulesVersion'> & { readonly arena: Arena },
+): ProfileTables {
+  const { arena, accessRulesVersion, linkedPerimeters } = given
+  const rules = new RuleTextWriter()
   const addresses: AddressEntry[] = []
-  const names: NameEntry[] = []
-  const subscriptions = new Map<Guid, number>()
+  const names: NameKey[] = []
+  const subscriptions: NameKey[] = []
   for (const [rule, accessRule] of profile.accessRules.entries()) {
+    rules.rule(accessRule.direction, accessRule.name)
     switch (accessRule.direction) {
       case 'Inbound':
-        for (const prefix of accessRule.addressPrefixes) addresses.push({ prefix, rule })
+        for (const prefix of accessRule.addressPrefixes) {
+          rules.element('addressPrefixes', prefix.text)
+          addresses.push({ prefix, rule })
+        }
         for (const guid of accessRule.subscriptions) {
-          if (!subscriptions.has(guid)) subscriptions.set(guid, rule)
+          const start = rules.element('subscriptions', guid)
+          subscriptions.push({ start, length: guid.length, rule })
         }
         break
       case 'Outbound':
-        for (const pattern of accessRule.fullyQualifiedDomainNames) names.push({ pattern, rule })
+        for (const pattern of accessRule.fullyQualifiedDomainNames) {
+          const star = pattern.startsWith('*') ? 1 : 0
+          const start = rules.element('fullyQualifiedDomainNames', pattern) + star
+          names.push({ start, length: pattern.length - star, rule })
+        }
         break
     }
   }
-  return Object.freeze({
+  const { text } = rules
+  return {
     name: profile.name,
-    accessRulesVersion: given.accessRulesVersion,
-    ruleNames: profile.accessRules.map(({ name }) => name),
-    addresses: compileAddressSet(addresses),
-    subscriptions,
-    names: compileNameSet(names),
-    linkedPerimeters: given.linkedPerimeters,
-  })
+    accessRulesVersion,
+    linkedPerimeters,
+    rules: rules.finish(arena),
+    addresses: compileAddressTable(addresses, arena),
+    subscriptions: compileNameTable(subscriptions, { text, arena }),
+    names: compileNameTable(names, { text, arena }),
+  }
 }

@@ -21,11 +21,10 @@ export function describeModes({ association, publicNetworkAccess }: ResourcePoli
 
 /** `the profile `web` has 3 outbound rules`. */
 export function describeRules(association: CompiledAssociation, direction: Direction): string {
-  const { profile, perimeter } = association
-  const declared = perimeter.perimeter.profiles.find(({ name }) => name === profile.name)
-  const rules = declared?.accessRules.filter((rule) => rule.direction === direction) ?? []
-  const plural = rules.length === 1 ? '' : 's'
-  const number = rules.length === 0 ? 'no' : rules.length
+  const { profile } = association
+  const count = profile.rules.count(direction)
+  const plural = count === 1 ? '' : 's'
+  const number = count === 0 ? 'no' : count
   return `the profile \`${profile.name}\` has ${number} ${direction.toLowerCase()} rule${plural}`
 }
 

@@ -188,10 +188,10 @@ function isLinked(linked: CompiledProfile['linkedPerimeters'], source: Source): 
 function matchRules(profile: CompiledProfile, source: Source): StageMatch {
   let first = source.address === undefined ? -1 : profile.addresses.match(source.address)
   for (const subscription of source.subscriptions) {
-    const rule = profile.subscriptions.get(subscription)
-    if (rule !== undefined && (first === -1 || rule < first)) first = rule
+    const rule = profile.subscriptions.match(subscription)
+    if (rule !== -1 && (first === -1 || rule < first)) first = rule
   }
-  return first === -1 ? false : (profile.ruleNames[first] ?? false)
+  return first === -1 ? false : (profile.rules.nameOf(first) ?? false)
 }
 
 /** The prefix of the firewall that lets the source in; true where none is needed. */

@@ -157,7 +157,7 @@ function matchRules({ resource, destination }: OutboundRequest): StageMatch {
   if (resource.association === undefined || destination.host.kind !== 'name') return false
   const { profile } = resource.association
   const rule = profile.names.match(destination.host.name)
-  return rule === -1 ? false : (profile.ruleNames[rule] ?? false)
+  return rule === -1 ? false : (profile.rules.nameOf(rule) ?? false)
 }
 
 /** Not `SecuredByPerimeter`, said by what it is: what is neither must not pass for unsecured. */

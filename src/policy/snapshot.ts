@@ -1,12 +1,17 @@
-import type { AccessMode, Perimeter } from '../perimeter/perimeter.ts'
+import type { AccessMode } from '../perimeter/perimeter.ts'
 import type { PublicNetworkAccess, Resource } from '../perimeter/resource.ts'
 import type { Guid } from '../perimeter/guid.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import type { AddressSet } from './address-set.ts'
+import type { PerimeterFacts } from './compiled-policy.ts'
 import type { NameSet } from './name-set.ts'
+import type { RuleList } from './rule-list.ts'
 
-/** The compiled policy: frozen, swapped whole, read without locks. INVARIANT (snapshot is frozen): nothing mutates it. */
+/**
+ * The compiled policy: frozen, swapped whole, read without locks. INVARIANT (snapshot is frozen): nothing mutates it.
+ * Where its tables lie in an arena, they may be gone once another policy is in force: every look-up throws then.
+ */
 export interface PolicySnapshot {
   /** SHA-256 (hex) of the canonical compiled input: equal versions decide equally. */
   readonly version: string
@@ -20,20 +25,22 @@ export interface PolicySnapshot {
 }
 
 export interface CompiledPerimeter {
-  readonly perimeter: Perimeter
+  readonly perimeter: PerimeterFacts
   readonly guid: Guid
+  /** In file order, also those that no association names. */
+  readonly profiles: readonly CompiledProfile[]
   /** Undefined: every category is logged. */
   readonly enabledLogCategories: ReadonlySet<string> | undefined
 }
 
-/** A profile ready to match against. A match is the index of a rule in `ruleNames`; the lowest is reported. */
+/** A profile ready to match against. A match is the index of a rule in `rules`; the lowest is reported. */
 export interface CompiledProfile {
   readonly name: string
   /** Changes whenever the profile's rules do. */
   readonly accessRulesVersion: string
-  readonly ruleNames: readonly string[]
+  readonly rules: RuleList
   readonly addresses: AddressSet
-  readonly subscriptions: ReadonlyMap<Guid, number>
+  readonly subscriptions: NameSet<Guid>
   readonly names: NameSet
   /** Perimeters whose members a link lets in (their GUIDs). */
   readonly linkedPerimeters: ReadonlySet<Guid>

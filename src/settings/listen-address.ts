@@ -9,7 +9,7 @@ export const maxSocketPathBytes = 107
 export function listenHostProblem(host: string): string | undefined {
   if (parseAddress(host) !== undefined) return undefined
   if (host.startsWith('[')) return 'is no address; write IPv6 addresses without brackets here'
-  if (parseHostname(host) !== undefined) return undefined
+  if (isLocalhost(host)) return undefined
   return 'is no address to listen on; write an IP address, or `localhost`'
 }
 

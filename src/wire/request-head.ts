@@ -104,7 +104,7 @@ export function readConnectTarget(input: HeadInput): HeadReading {
   return { kind: 'head', authority, path: '' }
 }
 
-/** What holds for every request: version, number of header lines, and framing that reads one way only (RFC 9112 6). */
+/** What holds for every request: version, number of header lines, framing that reads one way only (RFC 9112 6), `Expect`. */
 function judgeMessage({ httpVersion, rawHeaders, headerCount }: HeadInput): string | undefined {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'HTTP version is not 1.0 or 1.1'
   if (rawHeaders.length / 2 > headerCount) return tooManyLines
@@ -119,6 +119,9 @@ function judgeMessage({ httpVersion, rawHeaders, headerCount }: HeadInput): stri
     } else if (name === 'transfer-encoding') {
       encodings++
       if (value.toLowerCase() !== 'chunked') return 'Transfer-Encoding is not chunked alone'
+    } else if (name === 'expect') {
+      // Whoever may not ignore it would be told that we do what we do not (RFC 9110 10.1.1).
+      if (value.toLowerCase() !== '100-continue') return 'unknown expectation'
     } else if (isFramingInDisguise(name)) {
       return 'framing header in another spelling'
     }

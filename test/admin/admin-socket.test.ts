@@ -103,6 +103,82 @@ void t.test('GET /policy shows what is in force as in the perimeter files', asyn
   t.notMatch(body, /secret/, 'paths of key material stay inside')
 })
 
+void t.test('GET /policy spells every rule out, however many there are', async (t) => {
+  const guid = '22222222-2222-2222-2222-222222222222'
+  const many = Array.from({ length: 3000 }, (_, index) => `api-${index}.example`)
+  const accessRules = [
+    { name: 'partner', subscriptions: [guid] },
+    { name: 'both', addressPrefixes: ['203.0.113.0/24'], subscriptions: [guid] },
+    { name: 'nobody' },
+    { name: 'many', fullyQualifiedDomainNames: many },
+  ]
+  const inForce = buildInForce({
+    resources: [{ id: 'orders', hosts: ['orders.test'] }],
+    perimeters: [
+      { name: 'shop', profiles: [{ name: 'web', accessRules }, { name: 'none' }] },
+      { name: 'bare', profiles: [] },
+    ],
+  })
+  const askAdmin = await startAdmin(t, { currentInForce: () => inForce })
+  const { json } = await askAdmin('GET', '/policy')
+  const none = { addressPrefixes: [], subscriptions: [], fullyQualifiedDomainNames: [] }
+  const subscriptions = [{ id: `/subscriptions/${guid}` }]
+  const [shop, bare] = Reflect.get(Object(json), 'perimeters') as { profiles: unknown }[]
+  t.strictSame(shop?.profiles, [
+    {
+      name: 'web',
+      accessRules: [
+        { name: 'partner', direction: 'Inbound', ...none, subscriptions },
+        {
+          name: 'both',
+          direction: 'Inbound',
+          ...none,
+          addressPrefixes: ['203.0.113.0/24'],
+          subscriptions,
+        },
+        { name: 'nobody', direction: 'Inbound', ...none },
+        { name: 'many', direction: 'Outbound', ...none, fullyQualifiedDomainNames: many },
+      ],
+    },
+    { name: 'none', accessRules: [] },
+  ])
+  t.strictSame(bare?.profiles, [])
+})
+
+void t.test(
+  'GET /policy of a policy that is gone from memory is cut off, never made up',
+  async (t) => {
+    const inForce = buildInForce({
+      perimeters: [
+        {
+          name: 'shop',
+          profiles: [
+            { name: 'web', accessRules: [{ name: 'a', addressPrefixes: ['10.0.0.0/8'] }] },
+          ],
+        },
+      ],
+    })
+    const [shop] = inForce.snapshot.perimetersByGuid.values()
+    const [web] = shop?.profiles ?? []
+    if (shop === undefined || web === undefined) throw new Error('the policy has them')
+    const lines = (): never => {
+      throw new Error('the tables of this policy are gone')
+    }
+    const profiles = [{ ...web, rules: { ...web.rules, lines } }]
+    const snapshot = {
+      ...inForce.snapshot,
+      perimetersByGuid: new Map([[shop.guid, { ...shop, profiles }]]),
+    }
+    const faults: unknown[] = []
+    const askAdmin = await startAdmin(t, {
+      currentInForce: () => ({ ...inForce, snapshot }),
+      onFault: (error) => faults.push(error),
+    })
+    await t.rejects(askAdmin('GET', '/policy'), { code: 'ECONNRESET' })
+    t.match(faults, [/gone/])
+  },
+)
+
 void t.test('GET /policy without a policy says that everything is denied', async (t) => {
   const askAdmin = await startAdmin(t, {})
   t.equal((await askAdmin('GET', '/policy')).status, 503)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { runDecide } from '../../src/cli/commands/decide.ts'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import { explainConfiguration } from '../support/explain-configuration.ts'
 import { readDecisionCases } from '../support/decision-cases.ts'
 import { buildPolicyInput, serviceId } from '../support/policy-builder.ts'
@@ -222,7 +222,7 @@ void t.test('runDecide: answers the decision cases as they want it', async (t) =
       input: inChunks([JSON.stringify({ ...request, resource: serviceId(request.resource).text })]),
       out: (text) => (printed += text),
       err: (text) => (printed += text),
-      load: async () => compilePolicy(buildPolicyInput(given)),
+      load: async () => ({ snapshot: compilePolicy(buildPolicyInput(given)) }),
     })
     t.equal(exitCode, 0, name)
     t.match(JSON.parse(printed), want, name)

@@ -67,6 +67,33 @@ void t.test('wrong usage is exit code 2 and one readable line with a hint', asyn
   }
 })
 
+void t.test('--config counts before a command and behind it, but not both', async (t) => {
+  const folder = t.testdir({ 'good.yaml': 'policy: {}\n' })
+  const file = join(folder, 'good.yaml')
+  const named = /good\.yaml:1:9: error: /
+  for (const args of [
+    ['--config', file, 'check'],
+    ['check', '--config', file],
+    ['-c', file, 'check', '--json'],
+    [`--config=${file}`, 'explain', 'inbound', '--resource', 'a', '--source', '10.0.0.1'],
+  ]) {
+    const { exitCode, out, err } = await run(...args)
+    t.equal(exitCode, 1, args.join(' '))
+    t.match(args.includes('--json') ? JSON.stringify(JSON.parse(out)) : out + err, 'good.yaml')
+    t.match(args.includes('--json') ? '' : out + err, args.includes('--json') ? '' : named)
+  }
+  for (const [args, says] of [
+    [['--config', file, 'check', '--config', file], /^error: option '--config' is given twice/],
+    [['--config', file, 'demo'], /^error: option '--config' does not belong to demo/],
+    [['--config', file], /^Usage: ringfence/],
+    [['--config', file, 'chek'], /^error: unknown command 'chek'/],
+  ] as const) {
+    const { exitCode, err } = await run(...args)
+    t.equal(exitCode, 2, args.join(' '))
+    t.match(err, says, args.join(' '))
+  }
+})
+
 void t.test('without a command it shows the help and fails', async (t) => {
   const { exitCode, err } = await run()
   t.equal(exitCode, 2)

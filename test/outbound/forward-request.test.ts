@@ -315,10 +315,18 @@ void t.test('ForwardRequest asks for content only where it is allowed and connec
   allowed.send('hello')
   t.equal((await allowed.response()).body, 'thanks')
   t.same(bodies, ['hello'])
-  allowed.send(
-    `${ask('POST', origin.port, 'Expect: the-unexpected\r\nContent-Length: 5\r\n')}again`,
-  )
-  t.equal((await allowed.response()).body, 'thanks')
+})
+
+void t.test('ForwardRequest refuses an expectation that it does not know', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const proxy = await startProxy(t, enforced(origin.port))
+  const client = await proxy.connect()
+  client.send(`${ask('POST', origin.port, 'Expect: magic\r\nContent-Length: 5\r\n')}again`)
+  t.equal((await client.response()).status, 400)
+  t.equal((await client.rest()).text, '')
+  t.equal(origin.seen.length, 0)
+  t.match(proxy.records, [{ decision: { reason: 'bad-request' }, detail: 'unknown expectation' }])
 })
 
 void t.test('ForwardRequest answers a refused upload and closes its connection', async (t) => {

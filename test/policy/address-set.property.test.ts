@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileAddressSet } from '../../src/policy/address-set.ts'
 import type { AddressEntry } from '../../src/policy/prefix-intervals.ts'
 import {
   type IpAddress,
@@ -9,6 +8,7 @@ import {
   parsePrefix,
   prefixCovers,
 } from '../../src/wire/address.ts'
+import { addressSetOf, inSharedArena } from './compiled-sets.ts'
 
 /** A prefix of few distinct bytes, so that prefixes nest, touch and share long stretches. */
 function prefixes(width: 4 | 16): fc.Arbitrary<AddressEntry> {
@@ -70,7 +70,7 @@ for (const { note, maxLength, numRuns } of cases) {
     })
     fc.assert(
       fc.property(entries, addresses, (list, queries) => {
-        const set = compileAddressSet(list)
+        const set = inSharedArena((arena) => addressSetOf(list, arena))
         for (const address of [...queries.map(addressOf), ...list.flatMap(edges)]) {
           const expected = lowestCovering(list, address)
           const found = set.match(address)

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { compileAddressSet } from '../../src/policy/address-set.ts'
+import { beginArena, createArenaBuffer, createPrivateArena } from '../../src/policy/arena.ts'
+import { IntervalTrie } from '../../src/policy/interval-trie.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 import { prefix } from '../support/policy-builder.ts'
+import { addressSetOf } from './compiled-sets.ts'
 
 function match(prefixes: readonly string[], text: string): number {
   const address = parseAddress(text)
   if (address === undefined) throw new Error(`${text} is an address`)
-  return compileAddressSet(prefixes.map((one, rule) => ({ prefix: prefix(one), rule }))).match(
-    address,
-  )
+  return addressSetOf(prefixes.map((one, rule) => ({ prefix: prefix(one), rule }))).match(address)
 }
 
 const cases = [
@@ -90,5 +90,40 @@ void t.test('an address set finds its way past bytes that all prefixes share', (
     200,
     'above, within a wider one',
   )
+  t.end()
+})
+
+void t.test('an address set whose arena is begun anew throws', (t) => {
+  const buffer = createArenaBuffer()
+  const arena = beginArena(buffer, 1)
+  const set = addressSetOf([{ prefix: prefix('10.0.0.0/8'), rule: 0 }], arena)
+  const inside = parseAddress('10.0.0.1')
+  const outside = parseAddress('2001:db8::1')
+  if (inside === undefined || outside === undefined) throw new Error('they are addresses')
+  t.throws(() => set.match(inside), /gone/, 'it is not finished')
+  arena.finish()
+  t.equal(set.match(inside), 0)
+  beginArena(buffer, 3).finish()
+  t.throws(() => set.match(inside), /gone/)
+  t.throws(() => set.match(outside), /gone/)
+  t.end()
+})
+
+void t.test('a look-up in a trie that leads in a circle ends', (t) => {
+  // No compiler makes it: it is what a reader may see while an arena is filled anew.
+  const slots = new Int32Array(257).fill(~0)
+  const trie = new IntervalTrie(
+    {
+      width: 4,
+      boundaries: new Uint8Array(4),
+      rules: Int32Array.of(-1, 0),
+      root: 0,
+      slots,
+      firsts: Int32Array.of(0),
+      depths: Uint8Array.of(0),
+    },
+    createPrivateArena().epoch,
+  )
+  t.equal(trie.find(Uint8Array.of(10, 0, 0, 1)), -1)
   t.end()
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { PerimeterError } from '../../src/errors.ts'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import {
   buildPolicyInput,
   type GivenPolicy,

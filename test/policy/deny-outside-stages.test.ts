@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import { denyOutsideStages, type OutsideReason } from '../../src/policy/deny-outside-stages.ts'
 import type { AccessMode } from '../../src/perimeter/perimeter.ts'
 import type { PublicNetworkAccess } from '../../src/perimeter/resource.ts'

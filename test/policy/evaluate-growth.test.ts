@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import { buildLargePolicy } from './large-policy.ts'
 import { measureDecisions } from './measure-decisions.ts'
 

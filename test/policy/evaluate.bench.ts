@@ -1,4 +1,4 @@
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import type { PolicySnapshot } from '../../src/policy/snapshot.ts'
 import { measureDecisions, type Measurement } from './measure-decisions.ts'
 import { buildLargePolicy } from './large-policy.ts'

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
+import { beginArena, createArenaBuffer } from '../../src/policy/arena.ts'
+import { compilePolicy as compileTables } from '../../src/policy/compile-policy.ts'
+import { openPolicy } from '../../src/policy/open-policy.ts'
 import { inboundStages } from '../../src/policy/evaluate-inbound.ts'
 import { outboundStages } from '../../src/policy/evaluate-outbound.ts'
 import {
@@ -28,6 +31,8 @@ void t.test('the compiled policy decides as the naive reading of the design does
   t.comment(`seed ${seed}`)
   const seen = new Map<string, number>()
   let agreed = 0
+  let epoch = 0
+  const buffer = createArenaBuffer()
   const requests = fc.array(requestArbitrary, {
     minLength: requestsPerPolicy,
     maxLength: requestsPerPolicy,
@@ -35,7 +40,10 @@ void t.test('the compiled policy decides as the naive reading of the design does
   fc.assert(
     fc.property(policyArbitrary, requests, (given, drawn) => {
       const input = buildPolicyInput(given)
-      const snapshot = compilePolicy(input)
+      // One arena for all of them, as for the reloads of a process, and a clone, as for another thread.
+      const arena = beginArena(buffer, ++epoch)
+      const snapshot = openPolicy(structuredClone(compileTables(input, arena)))
+      arena.finish()
       for (const request of drawn) {
         const decision = decide(snapshot, request)
         // Only a resource that neither settings nor a perimeter know is unknown.

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import type { Explanation } from '../../src/policy/explain.ts'
 import { type DecisionCase, explainCase, readDecisionCases } from '../support/decision-cases.ts'
 import { buildPolicyInput, type GivenPolicy, type GivenRule } from '../support/policy-builder.ts'

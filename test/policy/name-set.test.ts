@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compileNameSet, type NameEntry } from '../../src/policy/name-set.ts'
+import { beginArena, createArenaBuffer, createPrivateArena } from '../../src/policy/arena.ts'
+import { openNameSet } from '../../src/policy/name-set.ts'
+import { parseNamePattern } from '../../src/wire/hostname.ts'
 import { hostname, pattern } from '../support/policy-builder.ts'
+import { inSharedArena, type NameEntry, nameSetOf } from './compiled-sets.ts'
 
 function setOf(...patterns: readonly string[]) {
-  return compileNameSet(patterns.map((text, rule) => ({ pattern: pattern(text), rule })))
+  return nameSetOf(patterns.map((text, rule) => ({ pattern: pattern(text), rule })))
 }
 
 const cases = [
@@ -74,7 +77,7 @@ void t.test(
   'a name set keeps the lowest of the rules that share a pattern, whatever their order',
   (t) => {
     const entries = [5, 2, 9].map((rule): NameEntry => ({ pattern: pattern('*.a.test'), rule }))
-    t.equal(compileNameSet(entries).match(hostname('x.a.test')), 2)
+    t.equal(nameSetOf(entries).match(hostname('x.a.test')), 2)
     t.end()
   },
 )
@@ -89,34 +92,85 @@ void t.test('a name set tells names apart whose hashes are the same', (t) => {
   t.end()
 })
 
-void t.test('a name set agrees with a scan over the patterns', (t) => {
-  const seed = Date.now()
-  t.comment(`seed ${seed}`)
-  const label = fc.constantFrom('a', 'b', 'aa', 'xn--a', '_a')
-  const name = fc.array(label, { minLength: 2, maxLength: 5 }).map((labels) => labels.join('.'))
-  const entry = fc
-    .record({ name, isWildcard: fc.boolean(), rule: fc.nat(50) })
-    .map(({ name, isWildcard, rule }) => ({
-      pattern: pattern(isWildcard ? `*.${name}` : name),
-      rule,
-    }))
-  fc.assert(
-    fc.property(fc.array(entry, { maxLength: 60 }), fc.array(name), (entries, names) => {
-      const set = compileNameSet(entries)
-      for (const text of names) {
-        const covering = entries.filter(({ pattern }) =>
-          pattern.startsWith('*') ? text.endsWith(pattern.slice(1)) : text === pattern,
-        )
-        const expected = Math.min(...covering.map(({ rule }) => rule))
-        const found = set.match(hostname(text))
-        if (found !== (expected === Infinity ? -1 : expected)) throw new Error(`${text}: ${found}`)
-      }
-    }),
-    { seed, numRuns: 500 },
-  )
-  t.pass('agrees')
+const hashes = [
+  { note: 'as they are', options: {}, numRuns: 400 },
+  { note: 'all hashes the same', options: { prime: 0 }, numRuns: 100 },
+  { note: 'hashes of a few bits', options: { prime: 1 }, numRuns: 100 },
+] as const
+
+for (const { note, options, numRuns } of hashes) {
+  void t.test(`a name set agrees with a scan over the patterns: ${note}`, (t) => {
+    const seed = Date.now()
+    t.comment(`seed ${seed}`)
+    const label = fc.constantFrom('a', 'b', 'aa', 'xn--a', '_a', 'b'.repeat(63))
+    const name = fc.array(label, { minLength: 2, maxLength: 5 }).map((labels) => labels.join('.'))
+    const entry = fc
+      .record({ name, isWildcard: fc.boolean(), rule: fc.nat(50) })
+      .map(({ name, isWildcard, rule }) => ({ pattern: isWildcard ? `*.${name}` : name, rule }))
+      .filter(({ pattern: text }) => parseNamePattern(text) !== undefined)
+    fc.assert(
+      fc.property(fc.array(entry, { maxLength: 60 }), fc.array(name), (entries, names) => {
+        const set = inSharedArena((arena) => nameSetOf(entries, { arena, ...options }))
+        for (const text of names) {
+          const covering = entries.filter(({ pattern }) =>
+            pattern.startsWith('*') ? text.endsWith(pattern.slice(1)) : text === pattern,
+          )
+          const expected = Math.min(...covering.map(({ rule }) => rule))
+          const found = set.match(text)
+          if (found !== (expected === Infinity ? -1 : expected)) {
+            throw new Error(`${text}: ${found}`)
+          }
+        }
+      }),
+      { seed, numRuns },
+    )
+    t.pass('agrees')
+    t.end()
+  })
+}
+
+void t.test('a name set of the longest names there are', (t) => {
+  const longest = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}`
+  t.equal(hostname(longest).length, 253)
+  const set = setOf(longest, `*.${longest.slice(2)}`)
+  t.equal(set.match(longest), 0)
+  t.equal(set.match(longest.replace('d', 'e')), -1)
+  t.equal(set.match(`x.${longest.slice(2)}`), 1)
   t.end()
 })
+
+void t.test(
+  'a look-up in a table without a free slot ends, and finds nothing that is not there',
+  (t) => {
+    const text = Buffer.from('.b.test')
+    // Two slots, both in use, and a filter that lets everything pass.
+    const slot = [12345, 0, 0, text.length]
+    const table = {
+      slots: Int32Array.from([...slot, ...slot]),
+      filter: Int32Array.of(-1),
+      prime: 0x01000193,
+    }
+    const set = openNameSet(table, { text, epoch: createPrivateArena().epoch })
+    t.equal(set.match('a.b.test'), -1)
+    t.end()
+  },
+)
+
+void t.test(
+  'a name set whose arena is begun anew throws, for what was in it and for what was not',
+  (t) => {
+    const buffer = createArenaBuffer()
+    const arena = beginArena(buffer, 1)
+    const set = nameSetOf([{ pattern: 'a.test', rule: 0 }], { arena })
+    t.throws(() => set.match('a.test'), /gone/, 'it is not finished')
+    arena.finish()
+    t.equal(set.match('a.test'), 0)
+    beginArena(buffer, 3).finish()
+    t.throws(() => set.match('a.test'), /gone/)
+    t.throws(() => set.match('b.test'), /gone/)
+    t.end()
+  },
+)
 
 /** Searches names until two have the same hash; a few hundred thousand are enough for 32 bits. */
 function findCollision(): readonly [string, string] {

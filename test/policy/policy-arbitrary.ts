@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { PolicyInput } from '../../src/policy/policy-input.ts'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import type { Decision } from '../../src/policy/decision.ts'
 import { evaluateInbound } from '../../src/policy/evaluate-inbound.ts'
 import { evaluateOutbound } from '../../src/policy/evaluate-outbound.ts'

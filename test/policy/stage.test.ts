@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from '../support/compile-policy.ts'
 import { evaluateInbound } from '../../src/policy/evaluate-inbound.ts'
 import { evaluateOutbound } from '../../src/policy/evaluate-outbound.ts'
 import { explainStages } from '../../src/policy/explain.ts'

@@ -1,8 +1,16 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../support/http-get.ts'
-import { askAdmin, eventually, startChild, startInProcess } from '../support/ringfence.ts'
+import {
+  askAdmin,
+  eventually,
+  scope,
+  spawnRingfence,
+  startChild,
+  startInProcess,
+} from '../support/ringfence.ts'
 import { type Origin, startOrigin } from '../support/origin.ts'
 import { shopPerimeter, writeShop } from '../support/shop.ts'
 
@@ -103,4 +111,31 @@ void t.test('SIGHUP reloads and opens the access log again', async (t) => {
   )
   t.match(records[0], { properties: { sequence: 2 } }, 'the second goes to the new file')
   t.match(await readFile(`${shop.auditFile}.1`, 'utf8'), /"sequence":1[,}]/)
+})
+
+/** Whether the process would hear of SIGHUP: its bit in the mask of what is caught (proc_pid_status(5)). */
+function hearsHangUps(pid: number | undefined): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return (BigInt(`0x${caught ?? 0}`) & 1n) === 1n
+}
+
+void t.test('SIGHUP during the start is made good as soon as it is complete', async (t) => {
+  const shop = await writeShop(t, { backendPort: 9 })
+  const offices = Array.from({ length: 60_000 }, (_, index) => ({
+    name: `office-${index}`,
+    addressPrefixes: [`10.${index >> 8}.${index & 255}.0/24`],
+  }))
+  // Long enough for the signal to come in the middle of it.
+  const large = { name: 'large', ...scope, profiles: [{ name: 'web', accessRules: offices }] }
+  await shop.write('perimeters/large.yaml', large)
+  const instance = spawnRingfence(t, ['run', '--config', shop.configFile])
+  const { child } = instance
+  await eventually(
+    () => hearsHangUps(child.pid),
+    (hears) => hears,
+  )
+  t.notOk(existsSync(shop.adminSocket), 'nothing listens yet')
+  child.kill('SIGHUP')
+  await instance.says(/^ready in /m)
+  await instance.says(/"triggers":\["SIGHUP"\].*"msg":"reloaded"/)
 })

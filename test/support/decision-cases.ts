@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { compilePolicy } from '../../src/policy/compile-policy.ts'
+import { compilePolicy } from './compile-policy.ts'
 import type { Explanation } from '../../src/policy/explain.ts'
 import { explainInbound } from '../../src/policy/explain-inbound.ts'
 import { explainOutbound } from '../../src/policy/explain-outbound.ts'

@@ -165,6 +165,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     resources: (parts.resources ?? []).map(resourceFrom),
     links: { autoApprove: [] },
     inbound: (parts.inbound ?? []).map((listener) => ({
+      protocol: protocolOf(parts, listener.resource),
       listen: { host: '127.0.0.1', port: 0 },
       network: 'public',
       forwardedHeader: 'x-forwarded-for',
@@ -206,6 +207,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       endLineAfterMs: parts.endLineAfterMs ?? seconds(60),
       flushIntervalMs: 100,
       bufferBytes: MiB,
+      onFailure: 'deny',
     },
     health: undefined,
     admin: undefined,
@@ -214,6 +216,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       headerBytes: 32 * KiB,
       headerCount: 100,
       connections: 10_000,
+      concurrentStreams: 100,
       tunnelsPerResource: 1000,
       ...parts.limits,
     },
@@ -268,6 +271,11 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
     })),
     enabledLogCategories: [],
   }
+}
+
+function protocolOf({ resources }: InForceParts, id: string | undefined): 'http' | 'tcp' {
+  const found = resources?.find((resource) => resource.id === id)
+  return found?.backend?.startsWith('tcp:') === true ? 'tcp' : 'http'
 }
 
 function resourceFrom(parts: ResourceParts): Resource {

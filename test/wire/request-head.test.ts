@@ -64,6 +64,16 @@ const framing: Case[] = [
     rawHeaders: host('orders.example', 'Transfer-Encoding', value),
     want: 'Transfer-Encoding is not chunked alone',
   })),
+  ...['', 'magic', '100-continue, magic', '100-continued'].map((value) => ({
+    note: `Expect ${value}`,
+    rawHeaders: host('orders.example', 'expect', value),
+    want: 'unknown expectation',
+  })),
+  {
+    note: 'a known expectation beside an unknown one',
+    rawHeaders: host('orders.example', 'Expect', '100-Continue', 'Expect', 'magic'),
+    want: 'unknown expectation',
+  },
   {
     note: 'chunked twice',
     rawHeaders: host(

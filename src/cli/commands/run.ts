@@ -1,6 +1,6 @@
 import module from 'node:module'
 import { createOperationalLog } from '../../audit/operational-log.ts'
-import { startRingfence } from '../../compose.ts'
+import { type Running, startRingfence } from '../../compose.ts'
 import { createFaults, keepAlive } from '../../compose/faults.ts'
 import { exitCodes } from '../exit-code.ts'
 import type { Write } from '../output.ts'
@@ -22,13 +22,12 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
   const log = createOperationalLog({ level: logLevel() })
   const faults = createFaults(log)
   keepAlive(faults)
-  // Before the start: as the first process of a container, it would not even be told of a signal without a handler.
+  // Before the start: as the first process of a container, it would not even be told of a signal without a handler, and
+  // as any other it would end by it.
+  const hangUps = followHangUps()
   const told = firstStopSignal()
   const running = await startRingfence({ configFile: config, log, faults })
-  process.on('SIGHUP', () => {
-    void running.reopenAccessLog()
-    void running.reload('SIGHUP')
-  })
+  hangUps.tell(running)
   const lines = describeStart({
     bound: running.bound,
     inForce: running.inForce(),
@@ -43,6 +42,24 @@ export async function runRun({ config, err }: RunOptions): Promise<number> {
   err(finished ? 'stopped\n' : 'stopped, what did not finish in time was cut off\n')
   // Not left to Node, which waits for every handle that anybody has forgotten, and may wait for ever.
   process.exit(exitCodes.good)
+}
+
+/** SIGHUP reloads and opens the access log again. One that comes during the start is made good once it is complete. */
+function followHangUps(): { tell(started: Running): void } {
+  let running: Running | undefined
+  let missed = false
+  function follow(): void {
+    missed = running === undefined
+    void running?.reopenAccessLog()
+    void running?.reload('SIGHUP')
+  }
+  process.on('SIGHUP', follow)
+  return {
+    tell(started) {
+      running = started
+      if (missed) follow()
+    },
+  }
 }
 
 /** `RINGFENCE_LOG_LEVEL`; what it does not know is `info`. */
