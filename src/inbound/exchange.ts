@@ -51,7 +51,7 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     admitted: undefined,
     becomeTunnel(status) {
       exchange.status = status
-      tellMeter(ports.monotonicNow() - startedAt)
+      tellMeter(ports, exchange, ports.monotonicNow() - startedAt)
       exchange.kind = 'tunnel'
       ports.meter.opened('tunnel', 'Inbound')
     },
@@ -62,7 +62,7 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
       const { bytesIn, bytesOut, admitted } = exchange
       const durationMs = ports.monotonicNow() - startedAt
       if (admitted !== undefined) ports.openConnections.unregister(admitted.entry)
-      tellMeter(durationMs)
+      tellMeter(ports, exchange, durationMs)
       writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
       exchange.admitted = undefined
       exchange.abort = nothing
@@ -71,18 +71,25 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
   exchanges.add(exchange)
   ports.meter.opened('request', 'Inbound')
   return exchange
+}
 
-  function tellMeter(durationMs: number): void {
-    const { kind, bytesIn, bytesOut, status, admitted } = exchange
-    const resource = admitted?.judgement.decision.resource?.id.key
-    const direction = 'Inbound'
-    ports.meter.ended({ kind, direction, resource, status, bytesIn, bytesOut, durationMs })
-  }
+/** What is counted of an exchange. */
+export type Counted = Pick<
+  Exchange,
+  'kind' | 'facts' | 'correlationId' | 'bytesIn' | 'bytesOut' | 'status'
+> & { readonly admitted: Pick<Standing, 'judgement'> | undefined }
+
+/** Tells the meter that one is over. */
+export function tellMeter(ports: InboundPorts, counted: Counted, durationMs: number): void {
+  const { kind, bytesIn, bytesOut, status, admitted } = counted
+  const resource = admitted?.judgement.decision.resource?.id.key
+  const direction = 'Inbound'
+  ports.meter.ended({ kind, direction, resource, status, bytesIn, bytesOut, durationMs })
 }
 
 /** A refusal is over with its record. Of what was admitted, all that lasted or went wrong has an end line. */
-function writeEnd(ports: InboundPorts, exchange: Exchange, end: RecordEnd): void {
-  const { kind, facts, correlationId, admitted } = exchange
+export function writeEnd(ports: InboundPorts, counted: Counted, end: RecordEnd): void {
+  const { kind, facts, correlationId, admitted } = counted
   if (admitted === undefined) return
   const lasts = ports.currentInForce()?.settings.audit.endLineAfterMs ?? 0
   if (kind === 'request' && end.closeReason === 'complete' && end.durationMs <= lasts) return

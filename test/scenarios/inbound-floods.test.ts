@@ -9,6 +9,7 @@ import { createAuthority } from '../support/certificates.ts'
 import { closedShop, openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin, startRawOrigin } from '../support/origin.ts'
 import { connectRaw, type RawClientOptions } from '../support/raw-client.ts'
+import { laneUnderTest } from '../support/settings-parts.ts'
 
 setFlagsFromString('--expose-gc')
 const gc: unknown = runInNewContext('gc')
@@ -63,7 +64,7 @@ async function isAnswered(options: RawClientOptions): Promise<boolean> {
 async function hangingShop(t: Test): Promise<ReturnType<typeof openShop>> {
   const origin = await startRawOrigin({ onData: () => {} })
   t.teardown(() => origin.close())
-  return openShop(`http://${origin.authority}`)
+  return openShop(`http://${origin.authority}`, { timeouts: { bodyIdleMs: 1000 } })
 }
 
 async function answeringShop(t: Test): Promise<ReturnType<typeof openShop>> {
@@ -134,19 +135,22 @@ for (const { note, parts, first } of worlds) {
   }
 }
 
-void t.test('one that pipelines far too many gets a record of the limit', async (t) => {
-  const world = await startInbound(t, await hangingShop(t))
-  const client = connect({ port: world.port, host: '127.0.0.1' })
-  client.on('error', () => {})
-  client.resume()
-  const closing = new Promise((resolve) => client.once('close', resolve))
-  await once(client, 'connect')
-  client.write(request)
-  await closing
-  await world.quiet()
-  t.match(world.records.filter(({ decision }) => decision.reason === 'limit').length, 1)
-  t.match(world.records.find(({ end }) => end !== undefined)?.end?.closeReason, 'client-invalid')
-})
+// Node's parser cannot be held back; the relay leaves in the kernel what it does not read.
+if (laneUnderTest === 'library') {
+  void t.test('one that pipelines far too many gets a record of the limit', async (t) => {
+    const world = await startInbound(t, await hangingShop(t))
+    const client = connect({ port: world.port, host: '127.0.0.1' })
+    client.on('error', () => {})
+    client.resume()
+    const closing = new Promise((resolve) => client.once('close', resolve))
+    await once(client, 'connect')
+    client.write(request)
+    await closing
+    await world.quiet()
+    t.match(world.records.filter(({ decision }) => decision.reason === 'limit').length, 1)
+    t.match(world.records.find(({ end }) => end !== undefined)?.end?.closeReason, 'client-invalid')
+  })
+}
 
 void t.test('a CONNECT behind requests in flight is answered in its turn', async (t) => {
   const body = 'x'.repeat(8 * MiB)
