@@ -56,7 +56,8 @@ void t.test('Redis', { timeout: 90_000 }, async (t) => {
     t.equal((await runTool(t, [...cli, 'SET', 'greeting', 'hello'])).output, 'OK\n')
     t.equal((await runTool(t, [...cli, 'GET', 'greeting'])).output, 'hello\n')
     const count = 50_000
-    const child = spawn('redis-cli', [...cli.slice(1), '--pipe'])
+    const [program = '', ...parameters] = cli
+    const child = spawn(program, [...parameters, '--pipe'])
     let said = ''
     child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
     child.stdin.end('SET key value\r\n'.repeat(count))
