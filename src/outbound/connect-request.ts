@@ -123,6 +123,7 @@ export class ConnectRequest implements UnderWay {
       dialPeer,
       protocol,
       signal,
+      forTunnel: true,
     })
     this.#goOn(reached, asked)
   }
