@@ -45,7 +45,7 @@ const exposition = await createMetrics(createTally(), () => ({
   needsRestart: [],
   faults: 0,
   open: 0,
-  accessLog: { accepted: 0, lost: 0 },
+  accessLog: { state: 'written', accepted: 0, lost: 0 },
 }))()
 
 /** The text with every table made anew; a marker that names no table throws. */

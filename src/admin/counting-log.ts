@@ -13,5 +13,8 @@ export function createCountingLog(
       counters.tally.decided(record)
       counters.denials.note(record)
     },
+    get blocksNewWork() {
+      return log.blocksNewWork
+    },
   }
 }

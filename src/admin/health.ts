@@ -53,5 +53,6 @@ function readiness(current: CurrentStatus): ReturnType<Endpoint['answer']> {
     loadedAt: status.loadedAt === undefined ? null : new Date(status.loadedAt).toISOString(),
     lastReloadFailed: status.lastReloadFailed,
     needsRestart: status.needsRestart.length > 0,
+    accessLog: status.accessLog.state,
   })
 }

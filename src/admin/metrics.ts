@@ -1,3 +1,4 @@
+import { logStates } from '../audit/log-writer.ts'
 import { loadOnce } from '../load-once.ts'
 import { categories } from '../perimeter/category.ts'
 import { decisionReasons } from '../reasons.ts'
@@ -142,6 +143,13 @@ async function createRegistry(
     'Records that were lost because the disk or the reader did not keep up',
     (s) => s.accessLog.lost,
   )
+  gauge('ringfence_access_log_state', 'How the access log is: 1 for the state that it is in', {
+    labels: ['state'],
+    values: function* () {
+      const { state } = status().accessLog
+      for (const one of logStates) yield [[one], one === state ? 1 : 0]
+    },
+  })
   single(
     counter,
     'ringfence_faults_total',

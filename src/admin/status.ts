@@ -1,3 +1,5 @@
+import type { LogState } from '../audit/log-writer.ts'
+
 /** How the process is: what `/readyz` and `/status` answer from. Read on demand, never cached. */
 export interface Status {
   readonly instance: string
@@ -20,12 +22,21 @@ export interface Status {
   readonly faults: number
   /** Tunnels, upgrades and requests in flight. */
   readonly open: number
-  readonly accessLog: { readonly accepted: number; readonly lost: number }
+  readonly accessLog: {
+    readonly state: LogState
+    readonly accepted: number
+    readonly lost: number
+  }
 }
 
 export type CurrentStatus = () => Status
 
 /** Whether traffic should be sent here. */
 export function isReady(status: Status): boolean {
-  return status.started && !status.draining && status.policyVersion !== undefined
+  return (
+    status.started &&
+    !status.draining &&
+    status.policyVersion !== undefined &&
+    status.accessLog.state !== 'refusing'
+  )
 }

@@ -1,11 +1,15 @@
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import { categoryColumns, type CategoryColumns } from './category-columns.ts'
+import { decisionDescriptions } from './describe.ts'
+import { flat, keep, type KeptTexts } from './kept-texts.ts'
 import { maxIdLength, quote } from './quote.ts'
 
 /**
- * The parts of a line that many records share, escaped and joined once: what a snapshot says of a resource, and what
- * one stage answers for it. They go with the snapshot. Keeping them takes a third off the cost of a record.
+ * The parts of a line that many records share, escaped and joined once: what a snapshot says of a resource, what one
+ * stage answers for it, and how it is asked. They go with the snapshot. A line is then joined from some ten pieces: what
+ * a record costs is their number, for the engine visits each of them twice more before its bytes are written.
  */
 
 export interface ResourceParts {
@@ -18,53 +22,78 @@ export interface ResourceParts {
 
 export interface DecisionParts {
   readonly decision: Decision
+  readonly resource: ResourceParts
   /** `category` and its value. */
   readonly category: string
   /** What precedes source and destination: profile and rule, with a comma, or empty. */
   readonly before: string
-  /** What follows them, up to `policyVersion`. */
+  /** What follows them, up to the value of `sequence`. */
   readonly after: string
-}
-
-const nothingKnown: ResourceParts = {
-  top: '"resourceId":null,"location":null',
-  service: '',
-  decisions: [],
+  /** From `resultDescription` to the line feed. */
+  readonly ending: string
+  /** By operation: from `resourceId` into the value of `correlationId`. */
+  readonly subjects: KeptTexts
+  /** By name of the service, empty for none: from behind `correlationId` up to the source. */
+  readonly services: KeptTexts
 }
 
 /** A resource has hardly more answers in use; with more, the oldest is made anew. */
 const maxDecisionsKept = 16
 
-const partsByResource = new WeakMap<ResourcePolicy, ResourceParts>()
-
-export function resourceParts(resource: ResourcePolicy | undefined): ResourceParts {
-  if (resource === undefined) return nothingKnown
-  let parts = partsByResource.get(resource)
-  if (parts === undefined) {
-    const perimeter = resource.association?.perimeter.perimeter
-    const id = quote(resource.id.text, maxIdLength)
-    parts = {
-      top: flat(
-        perimeter === undefined
-          ? `"resourceId":${id},"location":null`
-          : `"resourceId":${quote(perimeter.id.text, maxIdLength)},"location":${quote(perimeter.location)}`,
-      ),
-      service: flat(`"serviceResourceId":${id},`),
-      decisions: [],
-    }
-    partsByResource.set(resource, parts)
-  }
-  return parts
+const noResource: ResourceParts = {
+  top: '"resourceId":null,"location":null',
+  service: '',
+  decisions: [],
 }
 
-export function decisionParts({ decisions }: ResourceParts, decision: Decision): DecisionParts {
-  for (const parts of decisions) {
-    if (isSame(parts.decision, decision)) return parts
+export interface ConstantParts {
+  of(decision: Decision): DecisionParts
+}
+
+/** `origin`: what every line says of where it was written, up to the value of `sequence`. */
+export function createConstantParts(origin: string): ConstantParts {
+  const unknown: ResourceParts = { ...noResource, decisions: [] }
+  const byResource = new WeakMap<ResourcePolicy, ResourceParts>()
+
+  function ofResource(resource: ResourcePolicy | undefined): ResourceParts {
+    if (resource === undefined) return unknown
+    let parts = byResource.get(resource)
+    if (parts === undefined) {
+      parts = makeResourceParts(resource)
+      byResource.set(resource, parts)
+    }
+    return parts
   }
-  const made = makeDecisionParts(decision)
-  if (decisions.length >= maxDecisionsKept) decisions.shift()
-  decisions.push(made)
-  return made
+
+  return {
+    of(decision) {
+      const resource = ofResource(decision.resource)
+      const { decisions } = resource
+      for (const parts of decisions) {
+        if (isSame(parts.decision, decision)) return parts
+      }
+      const made = makeDecisionParts(decision, { resource, origin })
+      if (decisions.length >= maxDecisionsKept) decisions.shift()
+      decisions.push(made)
+      return made
+    },
+  }
+}
+
+/** `resourceId` and `location` of what concerns no resource. */
+export const topOfNothing = noResource.top
+
+function makeResourceParts(resource: ResourcePolicy): ResourceParts {
+  const perimeter = resource.association?.perimeter.perimeter
+  const id = quote(resource.id.text, maxIdLength)
+  return {
+    top:
+      perimeter === undefined
+        ? `"resourceId":${id},"location":null`
+        : `"resourceId":${quote(perimeter.id.text, maxIdLength)},"location":${quote(perimeter.location)}`,
+    service: `"serviceResourceId":${id},`,
+    decisions: [],
+  }
 }
 
 /** Everything that `makeDecisionParts` reads. */
@@ -88,7 +117,10 @@ const noColumns: CategoryColumns = { ruleType: undefined, hasResult: true }
 
 const resultActions = { allow: 'Approved', deny: 'Denied' } as const
 
-function makeDecisionParts(decision: Decision): DecisionParts {
+function makeDecisionParts(
+  decision: Decision,
+  { resource, origin }: { resource: ResourceParts; origin: string },
+): DecisionParts {
   const { category, trafficType, accessMode, rule } = decision
   const columns: CategoryColumns = category === undefined ? noColumns : categoryColumns[category]
   const profile = decision.resource?.association?.profile
@@ -106,13 +138,50 @@ function makeDecisionParts(decision: Decision): DecisionParts {
   after += `"enforcedEffect":"${decision.enforcedEffect}","policyVersion":${quote(decision.policyVersion)}`
   return {
     decision,
-    category: flat(category === undefined ? '"category":null' : `"category":"${category}"`),
-    before: flat(before),
-    after: flat(after),
+    resource,
+    category: category === undefined ? '"category":null' : `"category":"${category}"`,
+    before,
+    after: flat(after + origin),
+    ending: flat(`},"resultDescription":"${decisionDescriptions[decision.reason]}"}\n`),
+    subjects: new Map(),
+    services: new Map(),
   }
 }
 
-/** One piece of memory: the engine keeps joined strings as trees, and would walk the tree for each record. */
-function flat(ascii: string): string {
-  return Buffer.from(ascii, 'latin1').toString('latin1')
+/** From `resourceId` into the value of `correlationId`. */
+export function subjectOf(
+  { subjects, resource, category }: DecisionParts,
+  operation: string,
+): string {
+  return (
+    subjects.get(operation) ??
+    keep(
+      subjects,
+      operation,
+      `${resource.top},"operationName":${quote(operation)},${category},"correlationId":"`,
+    )
+  )
+}
+
+/** From behind the value of `correlationId` up to the source. */
+export function serviceOf(
+  { services, resource, before }: DecisionParts,
+  fqdn: string | undefined,
+): string {
+  const kept = services.get(fqdn)
+  if (kept !== undefined) return kept
+  const named = fqdn === undefined ? '' : `"serviceFqdn":${quote(fqdn)},`
+  return keep(services, fqdn, `","properties":{${resource.service}${named}${before}`)
+}
+
+const idTexts = new WeakMap<ResourceId, string>()
+
+/** `resourceId` of a source or destination, with its comma. */
+export function resourceIdOf(id: ResourceId): string {
+  let text = idTexts.get(id)
+  if (text === undefined) {
+    text = flat(`"resourceId":${quote(id.text, maxIdLength)},`)
+    idTexts.set(id, text)
+  }
+  return text
 }

@@ -1,7 +1,14 @@
-import { decisionParts, resourceParts } from './constant-parts.ts'
-import { decisionDescriptions, endDescriptions } from './describe.ts'
+import {
+  createConstantParts,
+  resourceIdOf,
+  serviceOf,
+  subjectOf,
+  topOfNothing,
+} from './constant-parts.ts'
+import { endDescriptions } from './describe.ts'
 import { formatTime } from './format-time.ts'
-import { maxIdLength, quote, quoteList } from './quote.ts'
+import { keep, type KeptTexts } from './kept-texts.ts'
+import { escapeText, quote, quoteList } from './quote.ts'
 import type { AccessRecord, RecordDestination, RecordEnd, RecordSource } from './record.ts'
 
 /**
@@ -35,34 +42,27 @@ const maxListItems = 16
 
 export function createRecordFormat({ instance, boot }: RecordOrigin): RecordFormat {
   const origin = `,"instance":${quote(instance)},"boot":${quote(boot)},"sequence":`
+  const constant = createConstantParts(origin)
   return {
     record(record, sequence) {
-      const { decision, end } = record
-      const resource = resourceParts(decision.resource)
-      const { category, before, after } = decisionParts(resource, decision)
-      const time = formatTime(record.time)
-      // An end line counts nothing: the decision did, and sums must stay right.
-      let line = `{"time":"${time}","timeGeneratedEndTime":"${time}","count":${end === undefined ? 1 : 0},${resource.top}`
-      line += `,"operationName":${quote(record.operationName)},${category}`
-      line += `,"correlationId":${quote(record.correlationId)},"properties":{${resource.service}`
-      if (record.serviceFqdn !== undefined) line += `"serviceFqdn":${quote(record.serviceFqdn)},`
-      line += before
-      if (record.source !== undefined) line += formatSource(record.source)
-      if (record.destination !== undefined) line += formatDestination(record.destination)
-      line += `${after}${origin}${sequence}`
+      const { decision, end, source, destination } = record
+      const parts = constant.of(decision)
+      let line = openingOf(record.time, end === undefined) + subjectOf(parts, record.operationName)
+      line += escapeText(record.correlationId) + serviceOf(parts, record.serviceFqdn)
+      if (source !== undefined) line += formatSource(source)
+      if (destination !== undefined) line += formatDestination(destination)
+      line += parts.after + sequence
       if (record.removedHeaders.length > 0) {
         line += `,"removedHeaders":${quoteList(record.removedHeaders, maxListItems)}`
       }
       if (record.detail !== undefined) line += `,"detail":${quote(record.detail)}`
-      if (end !== undefined) line += formatEnd(end)
-      const description =
-        end === undefined ? decisionDescriptions[decision.reason] : endDescriptions[end.closeReason]
-      return `${line}},"resultDescription":"${description}"}\n`
+      if (end === undefined) return line + parts.ending
+      return `${line}${formatEnd(end)}},"resultDescription":"${endDescriptions[end.closeReason]}"}\n`
     },
     recordsLost({ count, firstTime, lastTime }, sequence) {
       return (
         `{"time":"${formatTime(firstTime)}","timeGeneratedEndTime":"${formatTime(lastTime)}","count":0` +
-        `,${resourceParts(undefined).top},"operationName":"records-lost","category":null` +
+        `,${topOfNothing},"operationName":"records-lost","category":null` +
         `,"correlationId":null,"properties":{"recordsLost":${count}${origin}${sequence}}` +
         `,"resultDescription":"Decisions of this time could not be written"}\n`
       )
@@ -70,32 +70,67 @@ export function createRecordFormat({ instance, boot }: RecordOrigin): RecordForm
   }
 }
 
+/** Records come many to a millisecond: the last opening is kept. Which one is kept changes no result. */
+let keptTime = Number.NaN
+let keptCounts = false
+let keptOpening = ''
+
+/** Up to `count`. An end line counts nothing: the decision did, and sums must stay right. */
+function openingOf(time: number, counts: boolean): string {
+  if (time !== keptTime || counts !== keptCounts) {
+    const text = formatTime(time)
+    keptOpening = `{"time":"${text}","timeGeneratedEndTime":"${text}","count":${counts ? 1 : 0},`
+    keptTime = time
+    keptCounts = counts
+  }
+  return keptOpening
+}
+
+const perimetersOfCallers: KeptTexts = new Map()
+const subscriptionsOfCallers: KeptTexts = new Map()
+
 function formatSource(source: RecordSource): string {
+  const { resourceId, ipAddress, port, perimeterGuids, subscriptions } = source
   let text = '"source":{'
-  if (source.resourceId !== undefined) {
-    text += `"resourceId":${quote(source.resourceId.text, maxIdLength)},`
+  if (resourceId !== undefined) text += resourceIdOf(resourceId)
+  if (ipAddress !== undefined) text += `"ipAddress":"${escapeText(ipAddress)}",`
+  if (port !== undefined) text += `"port":"${port}",`
+  if (perimeterGuids.length > 0) {
+    text += listOf('perimeterGuids', perimeterGuids, perimetersOfCallers)
   }
-  if (source.ipAddress !== undefined) text += `"ipAddress":${quote(source.ipAddress)},`
-  if (source.port !== undefined) text += `"port":"${source.port}",`
-  if (source.perimeterGuids.length > 0) {
-    text += `"perimeterGuids":${quoteList(source.perimeterGuids, maxListItems)},`
+  if (subscriptions.length > 0) {
+    text += listOf('subscriptions', subscriptions, subscriptionsOfCallers)
   }
-  if (source.subscriptions.length > 0) {
-    text += `"subscriptions":${quoteList(source.subscriptions, maxListItems)},`
+  return text + protocolOf(source.protocol)
+}
+
+/** Most callers are of one perimeter and one subscription. */
+function listOf(name: string, items: readonly string[], kept: KeptTexts): string {
+  const [first] = items
+  if (items.length === 1 && first !== undefined) {
+    const text = kept.get(first)
+    if (text !== undefined) return text
+    return keep(kept, first, `"${name}":[${quote(first)}],`)
   }
-  return `${text}"protocol":${quote(source.protocol)}},`
+  return `"${name}":${quoteList(items, maxListItems)},`
+}
+
+const protocols: KeptTexts = new Map()
+
+function protocolOf(protocol: string): string {
+  return protocols.get(protocol) ?? keep(protocols, protocol, `"protocol":${quote(protocol)}},`)
 }
 
 function formatDestination(destination: RecordDestination): string {
   const { resourceId, fullyQualifiedDomainName, ipAddress, port } = destination
   let text = '"destination":{'
-  if (resourceId !== undefined) text += `"resourceId":${quote(resourceId.text, maxIdLength)},`
+  if (resourceId !== undefined) text += resourceIdOf(resourceId)
   if (fullyQualifiedDomainName !== undefined) {
-    text += `"fullyQualifiedDomainName":${quote(fullyQualifiedDomainName)},`
+    text += `"fullyQualifiedDomainName":"${escapeText(fullyQualifiedDomainName)}",`
   }
-  if (ipAddress !== undefined) text += `"ipAddress":${quote(ipAddress)},`
+  if (ipAddress !== undefined) text += `"ipAddress":"${escapeText(ipAddress)}",`
   if (port !== undefined) text += `"port":"${port}",`
-  return `${text}"protocol":${quote(destination.protocol)}},`
+  return text + protocolOf(destination.protocol)
 }
 
 function formatEnd({ bytesIn, bytesOut, durationMs, closeReason }: RecordEnd): string {

@@ -15,7 +15,7 @@ export interface LineSinkOptions {
   readonly bufferBytes: number
   /** Told when writing begins to fail, and when it works again, in words for the operational log. */
   readonly onProblem: (problem: string) => void
-  /** Told when there is room again after a line was refused. */
+  /** Told when half of the buffer is free again after a line was refused. */
   readonly onRoom: () => void
   /** For tests; default `fs.write`. */
   readonly write?: WriteFile
@@ -124,7 +124,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     }
     if (batch !== undefined && written === batch.length) batch = undefined
     release(offeredBytes - unwrittenBytes)
-    if (refused) {
+    if (refused && unwrittenBytes <= bufferBytes / 2) {
       refused = false
       onRoom()
     }
@@ -184,7 +184,8 @@ export function createLineSink(options: LineSinkOptions): LineSink {
       return problem
     },
     offer(line: string): boolean {
-      if (closed || unwrittenBytes + line.length > bufferBytes) {
+      // INVARIANT (a refused line has others before it): their writing is what tells of room.
+      if (closed || (unwrittenBytes > 0 && unwrittenBytes + line.length > bufferBytes)) {
         refused = true
         return false
       }

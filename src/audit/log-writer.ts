@@ -13,6 +13,8 @@ export interface AccessLogOptions {
   /** `kill -9` loses no more of the tail than this. */
   readonly flushIntervalMs: number
   readonly bufferBytes: number
+  /** Whether new work is blocked while records are lost; `OnAuditFailure` of the settings. */
+  readonly onFailure: 'deny' | 'continue'
   /** For the operational log: writing fails, works again, records were lost. Not called for each record. */
   readonly onProblem: (problem: string) => void
   /** Milliseconds since the epoch. */
@@ -32,9 +34,16 @@ export interface AccessLogWriter extends AccessLog {
   readonly lost: number
   /** Number of the last record that was accepted. */
   readonly sequence: number
-  /** Why writing fails at present; undefined while it works. */
-  readonly problem: string | undefined
+  readonly state: LogState
 }
+
+/**
+ * How it is with the log: written; not written, but kept; full, so that records are lost and work goes on; full, so that
+ * new work is refused.
+ */
+export const logStates = ['written', 'failing', 'losing', 'refusing'] as const
+
+export type LogState = (typeof logStates)[number]
 
 const closeDeadlineMs = seconds(2)
 
@@ -52,20 +61,23 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
     flushIntervalMs,
     bufferBytes,
     onProblem,
-    onRoom: reportLost,
+    onRoom,
     ...(write === undefined ? {} : { write }),
   })
+  const blocks = options.onFailure === 'deny'
   let sequence = 0
   let lost = 0
   /** Lost and not yet reported in the log. */
   let pending: { count: number; firstTime: number; lastTime: number } | undefined
+  /** A record has met a full buffer, and there is not much room yet. */
+  let isFull = false
+  let hasFailedToFormat = false
 
   function lose(): void {
     const time = now()
     lost++
     if (pending === undefined) {
       pending = { count: 1, firstTime: time, lastTime: time }
-      onProblem('the access log cannot keep up: records are being lost')
     } else {
       pending.count++
       pending.lastTime = time
@@ -81,10 +93,24 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
     return true
   }
 
+  function onRoom(): void {
+    if (!reportLost()) return
+    if (isFull) onProblem(`the access log has room again${blocks ? ': new work is let on' : ''}`)
+    isFull = false
+  }
+
   function accept(record: AccessRecord): void {
     if (!isLogged(record.decision)) return
-    if (reportLost() && sink.offer(format.record(record, sequence + 1))) sequence++
-    else lose()
+    if (reportLost() && sink.offer(format.record(record, sequence + 1))) {
+      sequence++
+      return
+    }
+    lose()
+    if (isFull) return
+    isFull = true
+    onProblem(
+      `the access log cannot keep up: records are being lost${blocks ? ', new work is refused' : ''}`,
+    )
   }
 
   return {
@@ -94,14 +120,20 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
     get sequence() {
       return sequence
     },
-    get problem() {
-      return sink.problem
+    get state() {
+      if (isFull) return blocks ? 'refusing' : 'losing'
+      return sink.problem === undefined ? 'written' : 'failing'
+    },
+    get blocksNewWork() {
+      return isFull && blocks
     },
     accept(record) {
       try {
         accept(record)
       } catch {
         // A record that cannot be formatted is a bug, and no reason to fail the request that it is about.
+        if (!hasFailedToFormat) onProblem('bug: a record cannot be formatted and is lost')
+        hasFailedToFormat = true
         lose()
       }
     },

@@ -16,11 +16,16 @@ const allNotPlain = new RegExp(notPlain, 'g')
 
 /** The text as a JSON string with its quotes, cut after `maxLength` UTF-16 units. */
 export function quote(text: string, maxLength = maxFieldLength): string {
-  if (text.length <= maxLength && !notPlain.test(text)) return `"${text}"`
+  return `"${escapeText(text, maxLength)}"`
+}
+
+/** The same without the quotes, for where they are part of what precedes and follows. */
+export function escapeText(text: string, maxLength = maxFieldLength): string {
+  if (text.length <= maxLength && !notPlain.test(text)) return text
   // A half of a surrogate pair is no text to strict JSON readers.
   const cut = text.slice(0, maxLength).toWellFormed()
   const escaped = cut.replace(allNotPlain, escapeUnit)
-  return `"${escaped}${text.length > maxLength ? ellipsis : ''}"`
+  return `${escaped}${text.length > maxLength ? ellipsis : ''}`
 }
 
 function escapeUnit(unit: string): string {

@@ -54,4 +54,12 @@ export interface RecordEnd {
 /** The one access log. Never throws and never waits. */
 export interface AccessLog {
   accept(record: AccessRecord): void
+  /**
+   * Records are being lost, and settings say that nothing may happen unseen: whatever would begin now is to be refused
+   * as `limit`. What is open goes on.
+   */
+  readonly blocksNewWork: boolean
 }
+
+/** `detail` of such a refusal. */
+export const unloggable = 'the access log takes no more'

@@ -5,7 +5,7 @@ import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts
 import { createPrivateArena } from '../policy/arena.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
 import { openPolicy } from '../policy/open-policy.ts'
-import type { InForce } from '../settings/in-force.ts'
+import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 
@@ -14,6 +14,7 @@ export interface InForceInput {
   readonly perimeters: readonly Perimeter[]
   /** Where this instance listens: it must not be talked into dialling itself. */
   readonly ownListeners: () => readonly OwnListener[]
+  readonly backendAuthorities: BackendAuthorities
 }
 
 /**
@@ -34,8 +35,9 @@ export function buildInForce(input: InForceInput): InForce {
       deciding: {
         identity: settings.identity,
         inbound: settings.inbound.map(
-          ({ name, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
             name,
+            protocol,
             network,
             clients,
             resource,
@@ -64,6 +66,7 @@ export function buildInForce(input: InForceInput): InForce {
     settings: deepFreeze(settings),
     snapshot,
     guard,
+    backendAuthorities: input.backendAuthorities,
   })
 }
 

@@ -7,6 +7,7 @@ import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { findFiles } from '../store/find-files.ts'
 import { buildInForce } from './build-in-force.ts'
+import { readBackendAuthorities } from './read-backend-authorities.ts'
 import {
   type ListenerPems,
   readSecureContexts,
@@ -60,7 +61,9 @@ export async function loadInForce(request: LoadRequest): Promise<Loaded> {
   const watchPaths = await pathsOf(settings, configuration.watchedFiles)
   try {
     const pems = await readSecureContexts(settings)
-    const inForce = buildInForce({ settings, perimeters, ownListeners: request.ownListeners })
+    const backendAuthorities = await readBackendAuthorities(settings)
+    const { ownListeners } = request
+    const inForce = buildInForce({ settings, perimeters, ownListeners, backendAuthorities })
     const warnings = configuration.warnings.map(formatProblem)
     return { kind: 'loaded', inForce, running, pems, needsRestart, warnings, watchPaths }
   } catch (error) {

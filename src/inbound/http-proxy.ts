@@ -3,7 +3,7 @@ import { ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'n
 import { type Readable, Stream } from 'node:stream'
 import type { ProxyServer, ServerOptions } from 'http-proxy'
 import type { FailureReason } from '../reasons.ts'
-import { failureReason } from './backend-failure.ts'
+import { failureReason } from '../transport/backend-failure.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CalledMessage, CalledResponse } from './client-side.ts'
 import type { BackendResponse } from './relay-response.ts'
@@ -22,6 +22,8 @@ export interface BackendCallOptions {
   readonly message: CalledMessage
   readonly response: CalledResponse
   readonly body: Readable
+  /** Whether the body's end was its end: a reset of an HTTP/2 stream looks like one. */
+  readonly isComplete: () => boolean
   readonly target: BackendTarget
   readonly headers: OutgoingHttpHeaders
   readonly hasBody: boolean
@@ -150,7 +152,9 @@ function callBackend(
       isHeldBack = true
       body.pause()
     })
-    body.once('end', () => backendRequest.end())
+    body.once('end', () => {
+      if (options.isComplete()) backendRequest.end()
+    })
   }
 
   // Whatever reads it from here on reads what we built. By its setter, for the same reason as above; without one nothing

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { unloggable } from '../audit/record.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
@@ -102,6 +103,10 @@ export class ConnectRequest implements UnderWay {
     if (inForce !== undefined) {
       const names = inForce.settings.identity.headers
       this.#exchange.removedHeaders = callerHeaderNames(this.#request.rawHeaders, names)
+    }
+    if (ports.accessLog.blocksNewWork) {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
+      return
     }
     const verdict = decide(asked, inForce)
     if (verdict.kind === 'denied') {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { unloggable } from '../audit/record.ts'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { prefersHtml } from '../wire/accept.ts'
@@ -124,6 +125,10 @@ export class ForwardRequest implements Unanswered {
     const written = writeOutgoingHeaders(request.rawHeaders, { authority, names })
     this.#exchange.removedHeaders = written.removed
     const asked = this.#exchange.asked(authority)
+    if (ports.accessLog.blocksNewWork) {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
+      return
+    }
     const verdict = decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)

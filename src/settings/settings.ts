@@ -22,6 +22,7 @@ export interface Settings {
   readonly audit: AuditSettings
   readonly health: { readonly listen: TcpAddress } | undefined
   readonly admin: { readonly socket: string } | undefined
+  readonly lane: Lane
   readonly limits: Limits
   readonly timeouts: Timeouts
 }
@@ -47,11 +48,13 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
+  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
   readonly clients: readonly Prefix[]
-  /** Every request is for this one, whatever its Host. */
+  /** Every request or connection is for this one, whatever it asks for. */
   readonly resource: ResourceId | undefined
   /** Peers believed about the client's address, and about nothing else. */
   readonly trustedProxies: readonly Prefix[]
@@ -83,6 +86,9 @@ export interface IdentitySettings {
   readonly headersTrustedFrom: readonly Prefix[]
 }
 
+/** What carries HTTP/1.1. */
+export type Lane = 'relay' | 'library'
+
 export interface EgressSettings {
   readonly ports: readonly number[]
   /** What a name may resolve to although it is not public. */
@@ -106,14 +112,20 @@ export interface AuditSettings {
   readonly flushIntervalMs: number
   /** Records waiting for the disk beyond this are lost, counted and reported. */
   readonly bufferBytes: number
+  /** What becomes of new work while records are lost. What is open goes on either way. */
+  readonly onFailure: OnAuditFailure
 }
+
+export type OnAuditFailure = 'deny' | 'continue'
 
 export interface Limits {
   readonly headerBytes: number
   readonly headerCount: number
   /** Open connections per listener. */
   readonly connections: number
-  /** Open tunnels and upgrades per resource. */
+  /** Open streams of an HTTP/2 connection. */
+  readonly concurrentStreams: number
+  /** Open tunnels, upgrades and TCP connections per resource. */
   readonly tunnelsPerResource: number
 }
 

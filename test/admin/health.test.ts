@@ -69,6 +69,18 @@ void t.test('/readyz', async (t) => {
       body: { ready: true, lastReloadFailed: true },
     },
     {
+      note: 'the access log is full, and work goes on',
+      given: { accessLog: { state: 'losing', accepted: 9, lost: 3 } },
+      status: 200,
+      body: { ready: true, accessLog: 'losing' },
+    },
+    {
+      note: 'the access log is full, and new work is refused',
+      given: { accessLog: { state: 'refusing', accepted: 9, lost: 3 } },
+      status: 503,
+      body: { ready: false, accessLog: 'refusing' },
+    },
+    {
       note: 'a restart is needed',
       given: { needsRestart: ['`audit.file`'] },
       status: 200,

@@ -118,7 +118,7 @@ void t.test('createMetrics tells how the process is', async (t) => {
       reloadFailures: 2,
       lastReloadFailed: true,
       faults: 1,
-      accessLog: { accepted: 9, lost: 3 },
+      accessLog: { state: 'losing', accepted: 9, lost: 3 },
     }),
   )
   for (const line of [
@@ -128,6 +128,8 @@ void t.test('createMetrics tells how the process is', async (t) => {
     'ringfence_policy_info{version="v1"} 1',
     'ringfence_access_log_records_total 9',
     'ringfence_access_log_lost_total 3',
+    'ringfence_access_log_state{state="losing"} 1',
+    'ringfence_access_log_state{state="written"} 0',
     'ringfence_faults_total 1',
   ]) {
     t.ok(lines.includes(line), line)

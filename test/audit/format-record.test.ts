@@ -69,3 +69,39 @@ void t.test(
     t.equal(isLogged({ ...decision, resource: undefined }), true)
   },
 )
+
+void t.test('what a format keeps of earlier records never shows in later ones', async (t) => {
+  const names = Array.from({ length: 40 }, (_, index) => `host-${index}.example`)
+  const long = `${'x'.repeat(300)}-`
+  const decision = { resource: 'orders' } as const
+  const records = [...names, `${long}1`, `${long}2`, ...names].map((name, index) =>
+    recordFrom({
+      decision,
+      time: new Date(1_795_000_000_000 + (index % 3)).toISOString(),
+      operationName: index % 2 === 0 ? 'GET' : name,
+      serviceFqdn: name,
+      source: {
+        perimeterGuids: index % 3 === 0 ? [name, name] : [name],
+        subscriptions: [name],
+        protocol: name,
+      },
+      ...(index % 5 === 0
+        ? { end: { bytesIn: 1, bytesOut: 2, durationMs: 3, closeReason: 'complete' } }
+        : {}),
+    }),
+  )
+  const nameless = recordFrom({ decision })
+  for (const [index, record] of records.entries()) {
+    const fresh = createRecordFormat({ instance: 'i"1', boot: 'b' })
+    t.equal(format.record(record, index), fresh.record(record, index))
+    const { properties, operationName } = JSON.parse(format.record(record, index)) as {
+      operationName: string
+      properties: { source: { protocol: string; subscriptions: string[] } }
+    }
+    const shown = record.serviceFqdn?.startsWith('xxx') === true ? /^x+…$/ : record.serviceFqdn
+    t.match(properties.source.protocol, shown)
+    t.match(properties.source.subscriptions[0], shown)
+    if (index % 2 === 1) t.match(operationName, shown)
+  }
+  t.notMatch(format.record(nameless, 1), 'serviceFqdn')
+})

@@ -24,6 +24,7 @@ function options(file: string, change: Partial<AccessLogOptions> = {}): AccessLo
     boot: 'boot',
     flushIntervalMs: 5,
     bufferBytes: MiB,
+    onFailure: 'continue',
     onProblem: () => undefined,
     now: () => record.time,
     ...change,
@@ -309,7 +310,7 @@ void t.test('partial writes, a busy pipe and a full disk in the middle of a line
     t.equal(failures.length > 0, problem !== undefined, `${note}: problem is reported`)
     t.ok(failures.length <= 2, `${note}: once for each time that it begins`)
     t.equal(log.lost, 0, note)
-    await until(() => log.problem === undefined)
+    await until(() => log.state === 'written')
     await log.close()
   }
 })
@@ -319,11 +320,11 @@ void t.test(
   async (t) => {
     const { log, file, taken } = scripted(t, [100, 'ENOSPC', 'ENOSPC'])
     for (let index = 0; index < 3; index++) log.accept(record)
-    await until(() => log.problem !== undefined)
+    await until(() => log.state === 'failing')
     renameSync(file, `${file}.1`)
     const torn = taken().length
     await log.reopen()
-    await until(() => log.problem === undefined)
+    await until(() => log.state === 'written')
     await log.flush()
     t.same(sequences(taken().slice(torn)), [1, 2, 3])
     await log.close()
@@ -412,7 +413,7 @@ void t.test(
     )
     for (let index = 0; index < 1000; index++) log.accept(record)
     await log.flush()
-    t.equal(log.problem, 'ENOSPC')
+    t.match(problems, ['the access log cannot keep up: records are being lost', /ENOSPC/])
     t.equal(log.lost, 1000 - log.sequence)
     await log.close()
     t.match(problems.at(-1), /unwritten/)
@@ -427,4 +428,73 @@ void t.test('a directory is no log; a file whose last line is whole is continued
   log.accept(record)
   await log.close()
   t.equal(readFileSync(join(dir, 'file'), 'utf8').split('\n').length, 3, 'no empty line')
+})
+
+void t.test('a full log blocks new work or lets it on, and says so once each way', async (t) => {
+  for (const { note, onFailure, blocks, full, said } of [
+    {
+      note: 'deny',
+      onFailure: 'deny',
+      blocks: true,
+      full: 'refusing',
+      said: /new work is refused$/,
+    },
+    { note: 'continue', onFailure: 'continue', blocks: false, full: 'losing', said: /being lost$/ },
+  ] as const) {
+    const problems: string[] = []
+    const writes: (() => void)[] = []
+    let takenBytes = 0
+    const bufferBytes = 256 * KiB
+    const log = createAccessLog(
+      options(join(t.testdir(), 'access.log'), {
+        onFailure,
+        bufferBytes,
+        onProblem: (problem) => problems.push(problem),
+        write: (_fd, _bytes, _offset, length, _position, callback) => {
+          writes.push(() => {
+            takenBytes += length
+            callback(null, length)
+          })
+        },
+      }),
+    )
+    const look = () => ({ blocks: log.blocksNewWork, state: log.state, said: problems.length })
+    t.same(look(), { blocks: false, state: 'written', said: 0 }, note)
+    while (log.lost < 5) log.accept(record)
+    t.same(look(), { blocks, state: full, said: 1 }, `${note}: full`)
+    t.match(problems[0], said, note)
+    while (takenBytes < bufferBytes / 4) writes.shift()?.()
+    t.same(look(), { blocks, state: full, said: 1 }, `${note}: a little room is not enough`)
+    while (takenBytes < bufferBytes / 2) writes.shift()?.()
+    t.same(look(), { blocks: false, state: 'written', said: 2 }, `${note}: half of it is free`)
+    t.match(problems[1], /has room again/, note)
+    await log.close(1)
+  }
+})
+
+void t.test('a record that cannot be formatted blocks nobody', async (t) => {
+  const problems: string[] = []
+  const log = createAccessLog(
+    options(join(t.testdir(), 'access.log'), {
+      onFailure: 'deny',
+      onProblem: (problem) => problems.push(problem),
+    }),
+  )
+  for (let count = 0; count < 3; count++) log.accept({ ...record, time: Number.NaN })
+  t.same([log.blocksNewWork, log.lost], [false, 3])
+  t.same(problems, ['bug: a record cannot be formatted and is lost'], 'said once')
+  await log.close()
+})
+
+void t.test('a line longer than the buffer is written where nothing waits', async (t) => {
+  const file = join(t.testdir(), 'access.log')
+  const log = createAccessLog(options(file, { onFailure: 'deny', bufferBytes: 100 }))
+  log.accept(record)
+  t.equal(log.blocksNewWork, false)
+  log.accept(record)
+  t.equal(log.blocksNewWork, true)
+  await log.flush()
+  t.equal(log.blocksNewWork, false)
+  await log.close()
+  t.match(readFileSync(file, 'utf8'), /"recordsLost":1/)
 })

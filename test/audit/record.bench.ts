@@ -1,47 +1,30 @@
-import { createRecordFormat } from '../../src/audit/format-record.ts'
-import { KiB } from '../../src/units.ts'
-import { recordFrom } from '../support/record-parts.ts'
+import { measureAccept, measureStringify, typicalRecords } from '../support/record-cost.ts'
 
-/** µs of CPU per record, formatted and encoded in batches as the writer does; the goal is 1.5. Run: node test/audit/record.bench.ts */
+/**
+ * CPU per record, numbered, formatted, batched and encoded; the goal is 1.5 µs. Beside it what `JSON.stringify` takes for
+ * the same facts in the same run. Run: npm run bench:log
+ */
 const goalMicroseconds = 1.5
-const rounds = 7
-const perRound = 100_000
+const rounds = 9
+const perRound = 50_000
 
-const format = createRecordFormat({ instance: 'gateway-1', boot: crypto.randomUUID() })
-const record = recordFrom({
-  decision: {
-    effect: 'allow',
-    reason: 'access-rule',
-    category: 'NspPublicInboundPerimeterRulesAllowed',
-    trafficType: 'Public',
-    resource: 'orders',
-    rule: 'office',
-    accessMode: 'Enforced',
-    enforcedEffect: 'allow',
-  },
-  serviceFqdn: 'orders.example',
-  source: { ipAddress: '203.0.113.9', port: 51514 },
-})
-
-const batchBytes = 64 * KiB
-const results: number[] = []
-let bytes = 0
-for (let round = 0; round < rounds; round++) {
-  const start = process.cpuUsage()
-  let batch = ''
-  for (let index = 0; index < perRound; index++) {
-    batch += format.record({ ...record, time: record.time + index }, index)
-    if (batch.length >= batchBytes) {
-      // Encoded as the writer does, or the engine would never join the parts.
-      bytes += Buffer.from(batch, 'latin1').length
-      batch = ''
-    }
-  }
-  bytes += batch.length
-  const { user, system } = process.cpuUsage(start)
-  results.push((user + system) / perRound)
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN
 }
-results.sort((one, other) => one - other)
-const median = results[Math.floor(rounds / 2)] ?? Number.NaN
-console.log(`${Math.round(bytes / rounds / perRound)} bytes a record`)
-console.log(`${median.toFixed(2)} µs a record (goal <= ${goalMicroseconds})`)
+
+for (const { note, record } of typicalRecords) {
+  const accepted = []
+  const general = []
+  let bytes = 0
+  for (let round = 0; round < rounds; round++) {
+    const cost = measureAccept(record, perRound)
+    accepted.push(cost.microseconds)
+    bytes = cost.bytes
+    general.push(measureStringify(record, perRound).microseconds)
+  }
+  const [ours, theirs] = [median(accepted), median(general)]
+  console.log(
+    `${note}: ${ours.toFixed(2)} µs, ${Math.round(bytes)} bytes (goal <= ${goalMicroseconds} µs);` +
+      ` JSON.stringify ${theirs.toFixed(2)} µs, ratio ${(ours / theirs).toFixed(2)}`,
+  )
+}

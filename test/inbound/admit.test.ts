@@ -43,7 +43,7 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
   const registry = createOpenConnections({ version: () => inForce.current()?.version ?? '' })
   const ports: InboundPorts = {
     currentInForce: inForce.current,
-    accessLog: { accept: (record) => records.push(record) },
+    accessLog: { accept: (record) => records.push(record), blocksNewWork: false },
     openConnections: {
       get size() {
         return registry.size

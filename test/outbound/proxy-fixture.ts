@@ -116,6 +116,7 @@ export async function startProxy(
   const ports: OutboundPorts = {
     currentInForce: held.current,
     accessLog: {
+      blocksNewWork: false,
       accept(record) {
         records.push(record)
         const woken = waiting

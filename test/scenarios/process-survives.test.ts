@@ -22,7 +22,12 @@ async function statusOf(port: number): Promise<number> {
 
 void t.test('a full disk does not end the process, and it is said', async (t) => {
   const shop = await shopWith(t, {
-    audit: { file: '/dev/full', flushIntervalMs: 10, bufferBytes: 65_536 },
+    audit: {
+      file: '/dev/full',
+      flushIntervalMs: 10,
+      bufferBytes: 65_536,
+      onFailure: 'continue',
+    },
   })
   const instance = await startChild(t, shop)
   const port = instance.port('public')
@@ -120,7 +125,9 @@ void t.test('bad peers do not end the process and leave no fault', async (t) => 
 })
 
 void t.test('readers of its streams that go away do not end the process', async (t) => {
-  const shop = await shopWith(t, { audit: { file: '-', flushIntervalMs: 10, bufferBytes: 65_536 } })
+  const shop = await shopWith(t, {
+    audit: { file: '-', flushIntervalMs: 10, bufferBytes: 65_536, onFailure: 'continue' },
+  })
   const instance = await startChild(t, shop)
   const port = instance.port('public')
   const health = instance.port('health')

@@ -16,7 +16,7 @@ export function statusOf(parts: Partial<Status> = {}): Status {
     needsRestart: [],
     faults: 0,
     open: 0,
-    accessLog: { accepted: 0, lost: 0 },
+    accessLog: { state: 'written', accepted: 0, lost: 0 },
     ...parts,
   }
 }
