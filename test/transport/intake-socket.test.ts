@@ -124,10 +124,10 @@ for (const { note, limit } of sets) {
 void t.test('IntakeSocket: readers that stand still', async (t) => {
   const buffers = new LargeBuffers(2)
   const stuck = await Promise.all(Array.from({ length: 4 }, async () => joinOver(buffers)))
-  const waiting = stuck.map(() => randomBytes(16 * MiB))
-  for (const [index, { client, upstream }] of stuck.entries()) {
+  const waiting = new Map(stuck.map((one) => [one, randomBytes(16 * MiB)]))
+  for (const [{ client, upstream }, bytes] of waiting) {
     client.pause()
-    upstream.end(waiting[index])
+    upstream.end(bytes)
   }
   await until(() => stuck.every(({ ends }) => ends.client.writableLength > 0), 'all are stuck')
   t.equal(buffers.leased, 2)
@@ -150,9 +150,9 @@ void t.test('IntakeSocket: readers that stand still', async (t) => {
     for (const { ends } of stuck) ends.upstream.resume()
     await setTimeout(50)
     await Promise.all(
-      stuck.map(async ({ client, closed }, index) => {
+      [...waiting].map(async ([{ client, closed }, bytes]) => {
         const received = await readToEnd(client.resume())
-        t.equal(sha256(received.bytes), sha256(waiting[index] ?? Buffer.alloc(0)))
+        t.equal(sha256(received.bytes), sha256(bytes))
         client.end()
         await closed
       }),
