@@ -129,6 +129,7 @@ export class ConnectRequest implements UnderWay {
       dialPeer,
       protocol,
       signal,
+      forTunnel: true,
     })
     this.#goOn(reached, asked)
   }
