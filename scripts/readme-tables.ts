@@ -31,7 +31,7 @@ export const tables: Readonly<Record<string, () => string>> = {
 const marker = /(<!-- generated: ([a-z]+) -->\n)[\s\S]*?(<!-- end -->)/g
 
 /** What a process that has done nothing says of itself: names and meanings are all there. */
-const exposition = await createMetrics(createTally(), () => ({
+const exposition = await createMetrics(() => createTally().counts, () => ({
   instance: '',
   policyVersion: undefined,
   loadedAt: undefined,
@@ -122,7 +122,7 @@ function describeShape(shape: Shape): string {
     case 'text':
       return 'text'
     case 'integer':
-      return shape.unit ?? 'number'
+      return `${shape.unit ?? 'number'}${shape.word === undefined ? '' : `, ${code(shape.word)}`}`
     case 'choice':
       return shape.values.map(code).join(', ')
     case 'list':

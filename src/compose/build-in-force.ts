@@ -4,6 +4,7 @@ import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
 import { createPrivateArena } from '../policy/arena.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
+import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import { openPolicy } from '../policy/open-policy.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -12,20 +13,25 @@ import { type IpAddress, parseAddress } from '../wire/address.ts'
 export interface InForceInput {
   readonly settings: Settings
   readonly perimeters: readonly Perimeter[]
-  /** Where this instance listens: it must not be talked into dialling itself. */
-  readonly ownListeners: () => readonly OwnListener[]
+}
+
+/** Everything that a decision reads, as it goes from the thread that compiled it to those that decide by it. */
+export interface CompiledInForce {
+  readonly settings: Settings
+  readonly policy: CompiledPolicy
+  /** Of this machine. */
+  readonly ownAddresses: readonly IpAddress[]
 }
 
 /**
- * Compiles and freezes everything that a decision reads. What it is given must not change any more.
+ * Compiles everything that a decision reads. What it is given must not change any more.
  *
  * INVARIANT (equal versions decide equally): whatever of the settings has a say in a decision goes into the version.
  * What is open is judged again only where versions differ, so a field that is missing here would let something live on
  * that a reload has forbidden.
  */
-export function buildInForce(input: InForceInput): InForce {
-  const { settings, perimeters } = input
-  const compiled = compilePolicy(
+export function compileInForce({ settings, perimeters }: InForceInput): CompiledInForce {
+  const policy = compilePolicy(
     {
       resources: settings.resources,
       perimeters,
@@ -53,11 +59,29 @@ export function buildInForce(input: InForceInput): InForce {
     },
     createPrivateArena(),
   )
-  const snapshot = openPolicy(compiled)
+  return { settings, policy, ownAddresses: readOwnAddresses() }
+}
+
+/** Both in one, on this thread. */
+export function buildInForce(
+  input: InForceInput & { readonly ownListeners: () => readonly OwnListener[] },
+): InForce {
+  return openInForce(compileInForce(input), input.ownListeners)
+}
+
+/**
+ * Freezes what was compiled, here or on another thread. `ownListeners` is where this instance listens: it must not be
+ * talked into dialling itself. Throws what `openPolicy` throws.
+ */
+export function openInForce(
+  { settings, policy, ownAddresses }: CompiledInForce,
+  ownListeners: () => readonly OwnListener[],
+): InForce {
+  const snapshot = openPolicy(policy)
   const guard = createAddressGuard({
     grants: settings.egress.privateAddresses,
-    ownListeners: input.ownListeners,
-    ownAddresses: readOwnAddresses(),
+    ownListeners,
+    ownAddresses,
   })
   return Object.freeze({
     version: snapshot.version,

@@ -6,7 +6,7 @@ import type { OwnListener } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { findFiles } from '../store/find-files.ts'
-import { buildInForce } from './build-in-force.ts'
+import { type CompiledInForce, compileInForce, openInForce } from './build-in-force.ts'
 import {
   type ListenerPems,
   readSecureContexts,
@@ -27,6 +27,7 @@ export interface LoadRequest {
 export type Loaded =
   | {
       readonly kind: 'loaded'
+      readonly compiled: CompiledInForce
       readonly inForce: InForce
       readonly running: Settings
       readonly pems: ListenerPems
@@ -60,9 +61,10 @@ export async function loadInForce(request: LoadRequest): Promise<Loaded> {
   const watchPaths = await pathsOf(settings, configuration.watchedFiles)
   try {
     const pems = await readSecureContexts(settings)
-    const inForce = buildInForce({ settings, perimeters, ownListeners: request.ownListeners })
+    const compiled = compileInForce({ settings, perimeters })
+    const inForce = openInForce(compiled, request.ownListeners)
     const warnings = configuration.warnings.map(formatProblem)
-    return { kind: 'loaded', inForce, running, pems, needsRestart, warnings, watchPaths }
+    return { kind: 'loaded', compiled, inForce, running, pems, needsRestart, warnings, watchPaths }
   } catch (error) {
     return { kind: 'failed', problems: describe(error), watchPaths }
   }

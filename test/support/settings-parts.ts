@@ -204,6 +204,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     },
     health: undefined,
     admin: undefined,
+    workers: 1,
     limits: {
       headerBytes: 32 * KiB,
       headerCount: 100,
