@@ -45,9 +45,11 @@ export class Children {
   }
 
   /** Starts something that listens, and waits until the port accepts. */
-  async startService(command: Command & { readonly port: number }): Promise<Service> {
+  async startService(
+    command: Command & { readonly port: number; readonly timeoutMs?: number },
+  ): Promise<Service> {
     const child = this.#spawn(command)
-    const until = performance.now() + startTimeoutMs
+    const until = performance.now() + (command.timeoutMs ?? startTimeoutMs)
     while (!(await accepts(command.port))) {
       if (child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
         throw new Error(`${command.name} did not start\n${outputOf(command)}`)

@@ -8,13 +8,19 @@ import { haproxy, haproxyLarge } from './candidates/haproxy.ts'
 import { nginx } from './candidates/nginx.ts'
 import { httpProxy, httpProxy3, proxyChain } from './candidates/npm-peer.ts'
 import { createRingfence } from './candidates/ringfence.ts'
+import { tinyproxy } from './candidates/tinyproxy.ts'
 import { makeCertificate } from './certificate.ts'
 import { Children } from './children.ts'
 import { pinSelf, readCores } from './cores.ts'
 import type { Figure } from './figure.ts'
 import { squid } from './candidates/squid.ts'
 import { type BenchOptions, parseOptions, usage, UsageError } from './options.ts'
-import { reverse } from './scenarios/requests.ts'
+import { writeResults } from './results.ts'
+import { atRest } from './scenarios/at-rest.ts'
+import { constantRate } from './scenarios/constant-rate.ts'
+import { idleTunnels } from './scenarios/idle-tunnels.ts'
+import { forward, reverse, reverseTls } from './scenarios/requests.ts'
+import { connect, download, upload } from './scenarios/tunnels.ts'
 import { formatTable } from './table.ts'
 
 /**
@@ -28,11 +34,22 @@ const peers: readonly Candidate[] = [
   haproxy,
   haproxyLarge,
   squid,
+  tinyproxy,
   httpProxy,
   httpProxy3,
   proxyChain,
 ]
-const scenarios: readonly Scenario[] = [reverse]
+const scenarios: readonly Scenario[] = [
+  reverse,
+  reverseTls,
+  forward,
+  connect,
+  download,
+  upload,
+  idleTunnels,
+  constantRate,
+  atRest,
+]
 const root = path.resolve(import.meta.dirname, '../..')
 const interruptedExit = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
@@ -47,7 +64,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0
   }
   const cores = readCores()
-  const candidates = await findCandidates(options)
+  const { candidates, versions } = await findCandidates(options)
   if (!options.source) build()
   const folder = mkdtempSync(path.join(tmpdir(), 'ringfence-bench-'))
   // Some proxies give up their rights at the start and still have files to open.
@@ -63,7 +80,10 @@ async function main(args: readonly string[]): Promise<number> {
     const certificate = makeCertificate(folder, backendHost)
     const progress = (line: string): void => void process.stderr.write(`  ${line}\n`)
     const bench = { options, cores, folder, children, certificate, candidates, progress }
-    await runScenarios(bench)
+    const figures = await runScenarios(bench)
+    if (options.out !== undefined) {
+      writeResults(path.resolve(options.out), { bench, versions, scenarios, figures })
+    }
     return 0
   } finally {
     await children.close()
@@ -84,18 +104,23 @@ async function runScenarios(bench: Bench): Promise<readonly Figure[]> {
 }
 
 /** Those that are asked for and installed; says which are not, and how to get them. */
-async function findCandidates(options: BenchOptions): Promise<readonly Candidate[]> {
-  const found: Candidate[] = []
+async function findCandidates(options: BenchOptions): Promise<{
+  readonly candidates: readonly Candidate[]
+  readonly versions: ReadonlyMap<string, string>
+}> {
+  const candidates: Candidate[] = []
+  const versions = new Map<string, string>()
   for (const candidate of [...peers, createRingfence(options.source)]) {
     if (options.peers?.includes(candidate.name) === false && peers.includes(candidate)) continue
     const version = await candidate.version()
     if (version === undefined) print(`${candidate.name} is missing: ${candidate.install}`)
     else {
-      found.push(candidate)
+      candidates.push(candidate)
+      versions.set(candidate.name, version)
       print(`${candidate.name} ${version}`)
     }
   }
-  return found
+  return { candidates, versions }
 }
 
 function build(): void {

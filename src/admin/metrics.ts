@@ -151,6 +151,13 @@ async function createRegistry(
       for (const one of logStates) yield [[one], one === state ? 1 : 0]
     },
   })
+  single(gauge, 'ringfence_workers', 'Threads that serve', (s) => s.workers.serving)
+  single(
+    counter,
+    'ringfence_workers_replaced_total',
+    'Threads that have ended and whose place another has taken',
+    (s) => s.workers.replaced,
+  )
   single(
     counter,
     'ringfence_faults_total',

@@ -2,17 +2,18 @@ import { networkInterfaces } from 'node:os'
 import { deepFreeze } from '../documents/freeze.ts'
 import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
-import { createPrivateArena } from '../policy/arena.ts'
+import { type Arena, createPrivateArena } from '../policy/arena.ts'
 import { compilePolicy } from '../policy/compile-policy.ts'
 import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import { openPolicy } from '../policy/open-policy.ts'
-import type { InForce } from '../settings/in-force.ts'
+import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 
 export interface InForceInput {
   readonly settings: Settings
   readonly perimeters: readonly Perimeter[]
+  readonly backendAuthorities: BackendAuthorities
 }
 
 /** Everything that a decision reads, as it goes from the thread that compiled it to those that decide by it. */
@@ -21,16 +22,18 @@ export interface CompiledInForce {
   readonly policy: CompiledPolicy
   /** Of this machine. */
   readonly ownAddresses: readonly IpAddress[]
+  readonly backendAuthorities: BackendAuthorities
 }
 
 /**
- * Compiles everything that a decision reads. What it is given must not change any more.
+ * Compiles everything that a decision reads, its tables into the arena. What it is given must not change any more.
  *
  * INVARIANT (equal versions decide equally): whatever of the settings has a say in a decision goes into the version.
  * What is open is judged again only where versions differ, so a field that is missing here would let something live on
  * that a reload has forbidden.
  */
-export function compileInForce({ settings, perimeters }: InForceInput): CompiledInForce {
+export function compileInForce(input: InForceInput, arena: Arena): CompiledInForce {
+  const { settings, perimeters, backendAuthorities } = input
   const policy = compilePolicy(
     {
       resources: settings.resources,
@@ -40,8 +43,9 @@ export function compileInForce({ settings, perimeters }: InForceInput): Compiled
       deciding: {
         identity: settings.identity,
         inbound: settings.inbound.map(
-          ({ name, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
             name,
+            protocol,
             network,
             clients,
             resource,
@@ -57,16 +61,16 @@ export function compileInForce({ settings, perimeters }: InForceInput): Compiled
         egress: settings.egress,
       },
     },
-    createPrivateArena(),
+    arena,
   )
-  return { settings, policy, ownAddresses: readOwnAddresses() }
+  return { settings, policy, ownAddresses: readOwnAddresses(), backendAuthorities }
 }
 
-/** Both in one, on this thread. */
+/** Both in one, for this thread alone. */
 export function buildInForce(
   input: InForceInput & { readonly ownListeners: () => readonly OwnListener[] },
 ): InForce {
-  return openInForce(compileInForce(input), input.ownListeners)
+  return openInForce(compileInForce(input, createPrivateArena()), input.ownListeners)
 }
 
 /**
@@ -74,7 +78,7 @@ export function buildInForce(
  * talked into dialling itself. Throws what `openPolicy` throws.
  */
 export function openInForce(
-  { settings, policy, ownAddresses }: CompiledInForce,
+  { settings, policy, ownAddresses, backendAuthorities }: CompiledInForce,
   ownListeners: () => readonly OwnListener[],
 ): InForce {
   const snapshot = openPolicy(policy)
@@ -88,6 +92,7 @@ export function openInForce(
     settings: deepFreeze(settings),
     snapshot,
     guard,
+    backendAuthorities,
   })
 }
 

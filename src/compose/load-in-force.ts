@@ -2,11 +2,13 @@ import { dirname, resolve } from 'node:path'
 import { formatProblem } from '../documents/problem.ts'
 import { PerimeterError } from '../errors.ts'
 import { loadConfiguration } from '../load-configuration.ts'
+import type { Arena } from '../policy/arena.ts'
 import type { OwnListener } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { findFiles } from '../store/find-files.ts'
 import { type CompiledInForce, compileInForce, openInForce } from './build-in-force.ts'
+import { readBackendAuthorities } from './read-backend-authorities.ts'
 import {
   type ListenerPems,
   readSecureContexts,
@@ -21,6 +23,8 @@ export interface LoadRequest {
   /** What the last load gave as `running`; undefined at the start. */
   readonly running: Settings | undefined
   readonly ownListeners: () => readonly OwnListener[]
+  /** Where the tables of the policy go. May reject: then nothing is loaded. */
+  readonly arenaFor: (settings: Settings) => Promise<Arena>
 }
 
 /** Everything that a start or a reload needs, complete and checked, before anything of it counts. */
@@ -61,7 +65,10 @@ export async function loadInForce(request: LoadRequest): Promise<Loaded> {
   const watchPaths = await pathsOf(settings, configuration.watchedFiles)
   try {
     const pems = await readSecureContexts(settings)
-    const compiled = compileInForce({ settings, perimeters })
+    const backendAuthorities = await readBackendAuthorities(settings)
+    const arena = await request.arenaFor(settings)
+    const compiled = compileInForce({ settings, perimeters, backendAuthorities }, arena)
+    arena.finish?.()
     const inForce = openInForce(compiled, request.ownListeners)
     const warnings = configuration.warnings.map(formatProblem)
     return { kind: 'loaded', compiled, inForce, running, pems, needsRestart, warnings, watchPaths }

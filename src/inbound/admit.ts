@@ -2,8 +2,13 @@ import type { Backend } from '../perimeter/resource.ts'
 import { unloggable } from '../audit/record.ts'
 import type { OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
+import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
+import { judgeTcp } from './tcp-judgement.ts'
+
+/** Of a request, or of a connection that may carry anything. */
+type Facts = RequestFacts | ConnectionFacts
 
 export type Admission =
   | {
@@ -33,6 +38,8 @@ export interface RefuseAs {
   readonly status?: number
 }
 
+export const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
 export interface AdmitOptions {
   readonly correlationId: string
   readonly refuseAs?: RefuseAs | undefined
@@ -48,10 +55,10 @@ const logIsFull: RefuseAs = { reason: 'limit', detail: unloggable }
 const maxAttempts = 3
 
 /**
- * Decides whether a request may go on and writes its one record. What is admitted is registered as open before this
+ * Decides whether a request or connection may go on and writes its one record. What is admitted is registered as open before this
  * returns: a policy that comes into force at any time from now on judges it again.
  */
-export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
+export function admit(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
   const admission = decide(ports, facts, options)
   const { correlationId } = options
   const { judgement } = admission
@@ -59,7 +66,7 @@ export function admit(ports: InboundPorts, facts: RequestFacts, options: AdmitOp
   return admission
 }
 
-function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions): Admission {
+function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
   const { isFull, revoke } = options
   const refuseAs = options.refuseAs ?? (ports.accessLog.blocksNewWork ? logIsFull : undefined)
   const policyVersion = ports.currentInForce()?.version ?? ''
@@ -94,7 +101,7 @@ function decide(ports: InboundPorts, facts: RequestFacts, options: AdmitOptions)
 /** On its own, for closures hold all that another closure of their function holds. `resource` is a `ResourceId.key`. */
 function standingOf(
   ports: InboundPorts,
-  facts: RequestFacts,
+  facts: Facts,
   { judgement, resource, revoke }: { judgement: Judgement; resource: string; revoke: () => void },
 ): Standing {
   const standing: Standing = {
@@ -115,11 +122,12 @@ function standingOf(
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */
-function judgeSafely(ports: InboundPorts, facts: RequestFacts): Judgement {
+function judgeSafely(ports: InboundPorts, facts: Facts): Judgement {
   try {
-    return judgeRequest(facts, ports.currentInForce())
+    const inForce = ports.currentInForce()
+    return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
   } catch (error) {
-    ports.log.error({ err: error, listener: facts.listener }, 'a request could not be judged')
+    ports.log.error({ err: error, listener: facts.listener }, 'what arrived could not be judged')
     return denial(facts, { reason: 'internal-error' })
   }
 }

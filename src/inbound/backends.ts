@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Backend } from '../perimeter/resource.ts'
+import type { BackendAuthorities } from '../settings/in-force.ts'
 import { seconds } from '../units.ts'
 import { formatAuthority } from '../wire/authority.ts'
 import { type BackendPhase, connectDeadlineCode } from './backend-failure.ts'
@@ -21,8 +21,11 @@ export interface BackendTarget {
 }
 
 export interface Backends {
-  /** Undefined: it speaks no HTTP. Throws where the authority's certificates cannot be read. */
-  target(backend: Backend): BackendTarget | undefined
+  /**
+   * Undefined: it speaks no HTTP. `authorities` are those in force with the back end; throws where its own is not among
+   * them, for without it any public authority could vouch for the back end.
+   */
+  target(backend: Backend, authorities: BackendAuthorities | undefined): BackendTarget | undefined
   /** How far the connection of a call has come. */
   phaseOf(socket: Duplex | null): BackendPhase
   /** Connections that are open, idle ones included. */
@@ -37,6 +40,9 @@ export interface Backends {
  */
 const idleMs = seconds(4)
 
+/** PEM text; undefined: the system's authorities. */
+type AuthorityPem = string | undefined
+
 interface ConnectionKind {
   readonly isSecure: boolean
   readonly isNamed: boolean
@@ -46,21 +52,23 @@ interface ConnectionKind {
 /** Connections to back ends: pools, deadlines, verification. `connectMs` is for name, connection and handshake together. */
 export function createBackends(options: { readonly connectMs: () => number }): Backends {
   // A reload reads back ends anew and keeps their connections: the pools are those of the address, not of the object.
-  const byAddress = new Map<string, BackendTarget>()
-  // With an authority of its own by object: a reload also reads the authority anew, and old pools run dry by themselves.
+  // Where the authority has changed they are made anew, and the old ones run dry by themselves.
+  const byAddress = new Map<string, { readonly target: BackendTarget; readonly ca: AuthorityPem }>()
   const byBackend = new WeakMap<Backend, BackendTarget>()
   const phases = new WeakMap<Duplex, BackendPhase>()
   const sockets = new Set<Socket>()
 
-  function createTarget({ scheme, authority, caFile }: Backend): BackendTarget | undefined {
-    if (scheme === 'tcp') return undefined
-    const { host, port } = authority
+  function createTarget(
+    scheme: 'http' | 'https',
+    to: { authority: Backend['authority']; ca: AuthorityPem },
+  ): BackendTarget {
+    const { host, port } = to.authority
     const name = host.kind === 'name' ? host.name : undefined
     const secure = {
       // Node would take the name to verify from Host, which the client wrote. Literals are verified as addresses.
       servername: name ?? '',
       rejectUnauthorized: true,
-      ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+      ...(to.ca === undefined ? {} : { ca: to.ca }),
     }
     const pool = { keepAlive: true, timeout: idleMs, scheduling: 'lifo' } as const
     const isSecure = scheme === 'https'
@@ -112,17 +120,20 @@ export function createBackends(options: { readonly connectMs: () => number }): B
   }
 
   return {
-    target(backend) {
+    target(backend, authorities) {
       const known = byBackend.get(backend)
       if (known !== undefined) return known
       const { scheme, authority, caFile } = backend
-      const address = `${scheme}://${formatAuthority(authority)}`
-      const target =
-        (caFile === undefined ? byAddress.get(address) : undefined) ?? createTarget(backend)
-      if (target === undefined) return undefined
-      byBackend.set(backend, target)
-      if (caFile === undefined) byAddress.set(address, target)
-      return target
+      if (scheme === 'tcp') return undefined
+      const ca = caFile === undefined ? undefined : authorities?.get(caFile)
+      if (caFile !== undefined && ca === undefined) throw new Error('its authority was not read')
+      const address = `${scheme}://${formatAuthority(authority)} ${caFile ?? ''}`
+      const pooled = byAddress.get(address)
+      const target = pooled?.ca === ca ? pooled?.target : undefined
+      const made = target ?? createTarget(scheme, { authority, ca })
+      byBackend.set(backend, made)
+      byAddress.set(address, { target: made, ca })
+      return made
     },
     phaseOf: (socket) => (socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')),
     get open() {

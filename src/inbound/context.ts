@@ -29,7 +29,7 @@ export function findTarget(
   backend: Backend,
 ): BackendTarget | FailureReason {
   try {
-    const target = backends.target(backend)
+    const target = backends.target(backend, ports.currentInForce()?.backendAuthorities)
     if (target !== undefined) return target
     ports.log.error({ listener: listenerName }, 'a tcp back end cannot be sent HTTP')
     return 'backend-invalid'

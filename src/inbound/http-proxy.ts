@@ -22,6 +22,8 @@ export interface BackendCallOptions {
   readonly message: CalledMessage
   readonly response: CalledResponse
   readonly body: Readable
+  /** Whether the body's end was its end: a reset of an HTTP/2 stream looks like one. */
+  readonly isComplete: () => boolean
   readonly target: BackendTarget
   readonly headers: OutgoingHttpHeaders
   readonly hasBody: boolean
@@ -150,7 +152,9 @@ function callBackend(
       isHeldBack = true
       body.pause()
     })
-    body.once('end', () => backendRequest.end())
+    body.once('end', () => {
+      if (options.isComplete()) backendRequest.end()
+    })
   }
 
   // Whatever reads it from here on reads what we built. By its setter, for the same reason as above; without one nothing

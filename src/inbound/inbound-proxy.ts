@@ -11,11 +11,12 @@ import { connectionOptions } from '../wire/headers.ts'
 import { createBackends } from './backends.ts'
 import { loadCallBackend } from './http-proxy.ts'
 import { Http1Side } from './http1-side.ts'
+import { createHttp2Lane } from './http2-lane.ts'
 import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
 import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
-import { admit, type RefuseAs } from './admit.ts'
+import { admit, type RefuseAs, tooManyConnections } from './admit.ts'
 import { serveRequest, type Serving } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
@@ -58,8 +59,10 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     isDraining: false,
   }
 
+  const http2 = createHttp2Lane(context)
   const listener = createHttpListener({
     settings,
+    speakHttp2: (connection) => http2.speak(connection),
     onConnection: countConnection,
     onDropped: () => countDropped(),
     isUpgrade: (request, { current, isClosing }) =>
@@ -143,6 +146,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     hasStopped = true
     // Also ends connections that wait for their next request.
     listener.server.close()
+    http2.finish()
   }
 
   return {
@@ -213,8 +217,6 @@ const preloadAfterMs = 300
 const connectBehind: RefuseAs = { reason: 'bad-request', detail: 'CONNECT behind another request' }
 
 const tooManyRequests: RefuseAs = { reason: 'limit', detail: 'too many pipelined requests' }
-
-const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
 
 /** What is refused whatever it asks for. */
 function refusalOf({ connection, request }: ArrivedRequest): RefuseAs | undefined {

@@ -12,6 +12,8 @@ import { type Connection, closeGently } from './connection.ts'
 export interface ListenerPem {
   readonly cert: string
   readonly key: string
+  /** Of session tickets, where several threads present the certificate; absent: keys of its own. */
+  readonly ticketKeys?: Uint8Array
 }
 
 export interface HttpListenerOptions {
@@ -25,6 +27,8 @@ export interface HttpListenerOptions {
   readonly onFlood: (arrived: Omit<ArrivedRequest, 'expectsContinue'>) => void
   /** What arrived is no request, or did not arrive in time. Node's parser reads nothing more. */
   readonly onUnreadable: (error: Error, connection: Connection) => void
+  /** Takes over a connection that speaks HTTP/2. */
+  readonly speakHttp2: (connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
   readonly onConnection: (connection: Connection) => void
   /** A connection was dropped without a word, because there are far too many. */
@@ -59,10 +63,13 @@ const maxIgnored = 64
 /** How often Node looks for heads that take too long. */
 const headCheckMs = 250
 
-/** ALPN's list of one, in wire format (RFC 7301 3.1): clients that insist on HTTP/2 learn it in the handshake. */
-const alpnHttp1 = Buffer.from('\x08http/1.1', 'latin1')
+/** ALPN's list in wire format (RFC 7301 3.1), the one that we would rather speak first. */
+const protocols = Buffer.from('\x02h2\x08http/1.1', 'latin1')
 
-/** A listener of HTTP/1, over TLS once it has a secure context. Connections come by TCP or from the outbound side. */
+/**
+ * A listener of HTTP/1, over TLS once it has a secure context, and then of HTTP/2 too. Connections come by TCP or from
+ * the outbound side.
+ */
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const connections = new Set<Connection>()
   const byStream = new WeakMap<Duplex, Connection>()
@@ -135,7 +142,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     stream.once('close', () => clearTimeout(timer))
     stream.once('secure', () => {
       clearTimeout(timer)
-      speakHttp?.call(server, stream)
+      // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
+      Object.assign(stream, { secureConnecting: false })
+      if (isHttp2(stream)) options.speakHttp2(connection)
+      else speakHttp?.call(server, stream)
     })
   }
 
@@ -203,8 +213,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       accept(ours, delivery)
       return theirs
     },
-    setSecureContext({ cert, key }) {
-      secureContext = createSecureContext({ cert, key })
+    setSecureContext({ cert, key, ticketKeys }) {
+      secureContext = createSecureContext({
+        cert,
+        key,
+        ...(ticketKeys === undefined ? {} : { ticketKeys: Buffer.from(ticketKeys) }),
+      })
     },
   }
 }
@@ -219,8 +233,13 @@ function applyLimits(server: Server, limits: Limits, { headerMs, keepAliveMs }: 
   Object.assign(server, { maxHeaderSize: limits.headerBytes })
 }
 
+/** Whether the client and we have agreed on it. */
+function isHttp2(stream: Duplex): boolean {
+  return stream instanceof TLSSocket && stream.alpnProtocol === 'h2'
+}
+
 function terminateTls(raw: Duplex, secureContext: SecureContext): TLSSocket {
-  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: alpnHttp1 })
+  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: protocols })
 }
 
 function ignore(): void {}

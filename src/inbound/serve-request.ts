@@ -137,6 +137,7 @@ class ServedRequest implements Serving {
         message,
         response,
         body,
+        isComplete: () => this.#side.isComplete(),
         target,
         headers,
         hasBody: this.#isBodied,

@@ -1,7 +1,7 @@
 import { inboundRecord } from './access-record.ts'
 import type { Connection } from './connection.ts'
 import type { InboundContext } from './context.ts'
-import { openExchange } from './exchange.ts'
+import { type Exchange, openExchange } from './exchange.ts'
 import { denial, type RequestFacts } from './judge-request.ts'
 import { refuseBare } from './refuse.ts'
 
@@ -68,6 +68,19 @@ function answerUnreadable(
   connection: Connection,
   { detail, status }: Unreadable,
 ): void {
+  const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
+  const { correlationId } = exchange
+  const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
+  exchange.status = refuseBare(connection, refusal)
+  exchange.end('complete')
+}
+
+/** Records the end of a connection that says nothing readable any more. Whoever calls this answers and ends it. */
+export function recordUnreadable(
+  context: InboundContext,
+  connection: Connection,
+  parts: { readonly reason: 'bad-request' | 'limit'; readonly detail: string },
+): Exchange {
   const { ports, exchanges, listenerName } = context
   const { isSecure, peer, peerPort, delivery, stream } = connection
   const facts: RequestFacts = {
@@ -90,9 +103,7 @@ function answerUnreadable(
     expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
-  const judgement = denial(facts, { reason: 'bad-request', detail, policyVersion })
+  const judgement = denial(facts, { ...parts, policyVersion })
   ports.accessLog.accept(inboundRecord({ facts, judgement, correlationId, time: ports.now() }))
-  const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
-  exchange.status = refuseBare(connection, refusal)
-  exchange.end('complete')
+  return exchange
 }

@@ -12,7 +12,12 @@ export interface InForce {
   readonly settings: Settings
   readonly snapshot: PolicySnapshot
   readonly guard: AddressGuard
+  /** As read together with the settings: nothing on the way of a request reads a file. */
+  readonly backendAuthorities: BackendAuthorities
 }
+
+/** PEM text by `Backend.caFile`: what the certificate of an `https:` back end is verified against. Complete or not in force. */
+export type BackendAuthorities = ReadonlyMap<string, string>
 
 /** Reads what is in force now; undefined before the first policy is loaded, which denies everything. */
 export type CurrentInForce = () => InForce | undefined

@@ -83,7 +83,7 @@ function readParts(value: SettingsValue, { file, findings }: Context): Parts {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
-  const listeners = { directory, known: valuesOf(resources).map(({ id }) => id), findings }
+  const listeners = { directory, resources: valuesOf(resources), findings }
   return {
     scope,
     resources,

@@ -49,11 +49,13 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
+  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
   readonly clients: readonly Prefix[]
-  /** Every request is for this one, whatever its Host. */
+  /** Every request or connection is for this one, whatever it asks for. */
   readonly resource: ResourceId | undefined
   /** Peers believed about the client's address, and about nothing else. */
   readonly trustedProxies: readonly Prefix[]
@@ -119,7 +121,9 @@ export interface Limits {
   readonly headerCount: number
   /** Open connections per listener. */
   readonly connections: number
-  /** Open tunnels and upgrades per resource. */
+  /** Open streams of an HTTP/2 connection. */
+  readonly concurrentStreams: number
+  /** Open tunnels, upgrades and TCP connections per resource. */
   readonly tunnelsPerResource: number
 }
 

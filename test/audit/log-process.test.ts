@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { Readable } from 'node:stream'
@@ -122,7 +121,7 @@ void t.test('kill -9 loses at most one flush interval of the tail', async (t) =>
   const flushIntervalMs = 50
   // What a busy machine may add to a timer and a write.
   const slackMs = 150
-  const file = join(mkdtempSync(join(tmpdir(), 'ringfence-')), 'access.log')
+  const file = join(t.testdir(), 'access.log')
   const child = start(
     [file, '5', '100000', String(flushIntervalMs)],
     ['ignore', 'ignore', 'inherit', 'pipe'],

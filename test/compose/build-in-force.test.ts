@@ -13,6 +13,7 @@ function build(parts: InForceParts) {
     settings: settingsFrom(parts),
     perimeters: (parts.perimeters ?? []).map(perimeterFrom),
     ownListeners: () => [{ address: address('203.0.113.1'), port: 8080 }],
+    backendAuthorities: new Map(),
   })
 }
 

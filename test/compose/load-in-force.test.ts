@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { loadInForce } from '../../src/compose/load-in-force.ts'
+import { createPrivateArena } from '../../src/policy/arena.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { writeShop } from '../support/shop.ts'
 
@@ -12,6 +13,7 @@ async function load(configFile: string) {
     instance: 'test',
     running: undefined,
     ownListeners: () => [],
+    arenaFor: () => Promise.resolve(createPrivateArena()),
   })
 }
 

@@ -316,13 +316,16 @@ void t.test('connections are kept shorter than the back end says it keeps them',
 })
 
 void t.test(
-  'a back end that speaks no HTTP is an error of the settings, said once a request',
+  'a back end that takes any bytes is no resource for a request, whatever its hosts are',
   async (t) => {
-    const world = await startInbound(t, openShop('tcp://127.0.0.1:1'))
+    const origin = await startRawOrigin({})
+    t.teardown(() => origin.close())
+    const world = await startInbound(t, openShop(`tcp://${origin.authority}`))
     const client = await connectRaw(world)
     client.send(get)
-    t.equal((await client.response()).status, 502)
-    t.equal(world.complaints.length, 1)
+    t.equal((await client.response()).status, 404)
+    t.match(world.records, [{ decision: { effect: 'deny', reason: 'unknown-resource' } }])
+    t.equal(origin.accepted(), 0)
     client.destroy()
   },
 )

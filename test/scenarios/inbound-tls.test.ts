@@ -25,8 +25,7 @@ void t.test('a listener with a certificate speaks TLS, and says so', async (t) =
   })
   t.teardown(() => origin.close())
   const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
-  const client = await connectRaw({ ...world, tls: { ...asOrders, alpn: ['h2', 'http/1.1'] } })
-  t.equal(Reflect.get(client.stream, 'alpnProtocol'), 'http/1.1')
+  const client = await connectRaw({ ...world, tls: { ...asOrders, alpn: ['http/1.1'] } })
   client.send('GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n')
   t.equal((await client.response()).body, 'ok')
   t.strictSame(origin.seen[0]?.header('x-forwarded-proto'), ['https'])
@@ -39,19 +38,29 @@ void t.test('a listener with a certificate speaks TLS, and says so', async (t) =
   t.strictSame(world.complaints, [])
 })
 
-void t.test(
-  'a client that offers only HTTP/2 learns in the handshake that there is none',
-  async (t) => {
-    const world = await startInbound(t, openShop('http://127.0.0.1:1', { inbound }), { pem: shown })
-    const socket = connect({
-      port: world.port,
-      host: '127.0.0.1',
-      ...asOrders,
-      ALPNProtocols: ['h2'],
+void t.test('a client chooses in the handshake what is spoken', async (t) => {
+  const world = await startInbound(t, openShop('http://127.0.0.1:1', { inbound }), { pem: shown })
+  for (const [offered, chosen] of [
+    [['http/1.1'], 'http/1.1'],
+    [['h2'], 'h2'],
+    [['http/1.1', 'h2'], 'h2'],
+    [undefined, false],
+  ] as const) {
+    const client = await connectRaw({
+      ...world,
+      tls: { ...asOrders, ...(offered === undefined ? {} : { alpn: [...offered] }) },
     })
-    t.match(await failureOf(socket), { code: /NO_APPLICATION_PROTOCOL/ })
-  },
-)
+    t.equal(Reflect.get(client.stream, 'alpnProtocol'), chosen)
+    client.destroy()
+  }
+  const socket = connect({
+    port: world.port,
+    host: '127.0.0.1',
+    ...asOrders,
+    ALPNProtocols: ['http/1.0'],
+  })
+  t.match(await failureOf(socket), { code: /NO_APPLICATION_PROTOCOL/ })
+})
 
 void t.test('a new certificate is shown to new connections, old ones go on', async (t) => {
   const origin = await startOrigin()

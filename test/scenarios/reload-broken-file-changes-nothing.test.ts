@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { createAuthority } from '../support/certificates.ts'
 import { ask } from '../support/http-get.ts'
 import { askAdmin, eventually, metric, startInProcess } from '../support/ringfence.ts'
 import { startOrigin } from '../support/origin.ts'
@@ -90,4 +91,47 @@ void t.test('a perimeter that is moved away is missed aloud', async (t) => {
     async () => instance.log.lines.filter(({ level }) => level === 'warn'),
     (lines) => lines.some(({ text }) => /`orders` is no longer in the perimeter `shop`/.test(text)),
   )
+})
+
+void t.test('the authority of a back end is read by a reload and by no request', async (t) => {
+  const [authority, other] = [createAuthority(), createAuthority()]
+  const origin = await startOrigin(undefined, { tls: authority.issue('127.0.0.1') })
+  t.teardown(async () => {
+    await origin.close()
+    authority.remove()
+    other.remove()
+  })
+  const shop = await writeShop(t, { backendPort: 1 })
+  const file = join(shop.folder, 'ca.pem')
+  await copyFile(authority.caFile, file)
+  const orders = {
+    id: 'orders',
+    hosts: ['orders.test'],
+    backend: origin.url,
+    backendCaFile: 'ca.pem',
+  }
+  await shop.setSettings({ resources: [orders, { id: 'vault', hosts: ['vault.test'] }] })
+  const instance = await startInProcess(t, shop)
+  const port = instance.port('public')
+  const get = () => ask({ port, path: '/', headers: { host: 'orders.test' } })
+  const reload = () => askAdmin(shop, { method: 'POST', path: '/reload' })
+
+  // When the file goes before the first request, and then holds something else
+  for (const [text, problem] of [
+    [undefined, /ringfence\.yaml:\d+:\d+: error: the file does not exist/],
+    ['no certificate', /ringfence\.yaml:\d+:\d+: error: the file holds no certificate in PEM form/],
+  ] as const) {
+    if (text === undefined) await rm(file)
+    else await writeFile(file, text)
+    t.match((await reload()).json, { reloaded: false, problems: [problem] })
+    t.equal((await get()).status, 200, 'verified against what was read')
+  }
+
+  // Then another authority counts from its reload on, and so does the first again
+  await copyFile(other.caFile, file)
+  t.match((await reload()).json, { reloaded: true })
+  t.match(await get(), { status: 502, body: /tls-failed/ })
+  await writeFile(file, await readFile(authority.caFile))
+  t.match((await reload()).json, { reloaded: true })
+  t.equal((await get()).status, 200)
 })

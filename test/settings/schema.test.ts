@@ -36,6 +36,7 @@ void t.test('settingsShape: the smallest settings have every default', (t) => {
       headerBytes: 16 * KiB,
       headerCount: 100,
       connections: 20_000,
+      concurrentStreams: 100,
       tunnelsPerResource: 10_000,
     },
     timeouts: {

@@ -1,4 +1,6 @@
-import type { CurrentInForce, InForce } from '../../src/settings/in-force.ts'
+import { existsSync, readFileSync } from 'node:fs'
+import type { BackendAuthorities, CurrentInForce, InForce } from '../../src/settings/in-force.ts'
+import type { Settings } from '../../src/settings/settings.ts'
 import { createAddressGuard } from '../../src/policy/address-guard.ts'
 import { compilePolicy } from './compile-policy.ts'
 import { type InForceParts, perimeterFrom, settingsFrom } from './settings-parts.ts'
@@ -18,7 +20,15 @@ export function buildInForce(parts: InForceParts): InForce {
     ownListeners: () => [],
     ownAddresses: [],
   })
-  return { version: snapshot.version, settings, snapshot, guard }
+  const backendAuthorities = readAuthorities(settings)
+  return { version: snapshot.version, settings, snapshot, guard, backendAuthorities }
+}
+
+/** What is not there is left out, which no policy in force ever is. */
+function readAuthorities({ resources }: Settings): BackendAuthorities {
+  const files = resources.flatMap(({ backend }) => backend?.caFile ?? [])
+  const found = files.filter((file) => existsSync(file))
+  return new Map(found.map((file) => [file, readFileSync(file, 'utf8')]))
 }
 
 /** One reference to what is in force, which a test swaps as a reload would. */

@@ -159,6 +159,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     resources: (parts.resources ?? []).map(resourceFrom),
     links: { autoApprove: [] },
     inbound: (parts.inbound ?? []).map((listener) => ({
+      protocol: protocolOf(parts, listener.resource),
       listen: { host: '127.0.0.1', port: 0 },
       network: 'public',
       forwardedHeader: 'x-forwarded-for',
@@ -209,6 +210,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       headerBytes: 32 * KiB,
       headerCount: 100,
       connections: 10_000,
+      concurrentStreams: 100,
       tunnelsPerResource: 1000,
       ...parts.limits,
     },
@@ -263,6 +265,11 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
     })),
     enabledLogCategories: [],
   }
+}
+
+function protocolOf({ resources }: InForceParts, id: string | undefined): 'http' | 'tcp' {
+  const found = resources?.find((resource) => resource.id === id)
+  return found?.backend?.startsWith('tcp:') === true ? 'tcp' : 'http'
 }
 
 function resourceFrom(parts: ResourceParts): Resource {

@@ -44,21 +44,22 @@ function settings({ purpose, port, target, certificate }: Place): object {
   const { certificateFile, keyFile } = certificate
   const listen = { host: '127.0.0.1', port }
   const tls = purpose === 'reverse-tls' ? { tls: { certificateFile, keyFile } } : {}
-  const listeners =
-    purpose === 'forward'
-      ? { outbound: [{ name: 'egress', listen, resource: 'orders' }] }
-      : { inbound: [{ name: 'public', listen, ...tls }] }
+  // A sidecar has both sides, whichever is measured.
+  const anyPort = { host: '127.0.0.1', port: 0 }
+  const [inner, outer] = purpose === 'forward' ? [anyPort, listen] : [listen, anyPort]
   return {
     scope,
     policy: { files: ['perimeter.yaml'] },
     resources: [{ id: 'orders', hosts: [backendHost], backend: `http://127.0.0.1:${target}` }],
-    ...listeners,
+    inbound: [{ name: 'public', listen: inner, ...tls }],
+    outbound: [{ name: 'egress', listen: outer, resource: 'orders' }],
     egress: {
       ports: [target],
       hosts: { [originHost]: ['127.0.0.1'] },
       privateAddresses: { [originHost]: ['127.0.0.1'] },
     },
     audit: { file: 'access.log' },
+    health: { listen: anyPort },
     admin: { socket: 'admin.sock' },
   }
 }

@@ -1,0 +1,231 @@
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { CloseReason } from '../reasons.ts'
+import { sharedDeadlines } from '../transport/deadlines.ts'
+import { seconds } from '../units.ts'
+import { prefersHtml } from '../wire/accept.ts'
+import { http2ErrorCode } from '../wire/http2-error-code.ts'
+import type { Http2Message } from '../wire/http2-head.ts'
+import { renderRefusal } from '../wire/refusal.ts'
+import { clientHeaders } from '../wire/response-head.ts'
+import type { CalledMessage, ClientSide, SideRefusal } from './client-side.ts'
+import type { Connection } from './connection.ts'
+import { clientCloseReason } from './exchange.ts'
+import type { RequestFacts } from './judge-request.ts'
+import type { BackendResponse, RelayHooks } from './relay-response.ts'
+
+export interface Http2Request {
+  readonly stream: ServerHttp2Stream
+  readonly message: Http2Message
+  /** Whether a body follows the head. */
+  readonly hasBody: boolean
+  readonly expectsContinue: boolean
+  readonly connection: Connection
+  /** Name of the listener. */
+  readonly listener: string
+}
+
+const minStatus = 200
+
+/** For a client to take the reset of a stream; after that nothing more is said to it. */
+const lingerMs = seconds(5)
+
+/** A stream that is ended from here: whose fault it was is in the log, a client learns whether to try again. */
+const codeByReason: ReadonlyMap<CloseReason, number> = new Map([
+  ['client-invalid', http2ErrorCode.protocolError],
+  ['body-idle-timeout', http2ErrorCode.cancel],
+  ['policy-revoked', http2ErrorCode.cancel],
+  ['drain-timeout', http2ErrorCode.cancel],
+])
+
+/**
+ * The client's side of one HTTP/2 stream: what becomes of it is no other stream's affair.
+ *
+ * Every answer with a body waits for its trailers, even where there are none. Node ends a stream that it closes with an
+ * error by END_STREAM all the same, so that an answer which was cut short looks whole; waiting, it sends the reset alone.
+ */
+export class Http2Side implements ClientSide {
+  readonly facts: RequestFacts
+  readonly message: CalledMessage
+  readonly expectsContinue: boolean
+  readonly #stream: ServerHttp2Stream
+  readonly #connection: Connection
+  #isComplete: boolean
+  /** Everything was handed to the library, and nothing cut it since. */
+  #isDelivered = false
+  #isCut = false
+
+  constructor(arrived: Http2Request) {
+    const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
+    const { method, target, rawHeaders } = message
+    const { isSecure, peer, peerPort, delivery } = connection
+    this.#stream = stream
+    this.#connection = connection
+    this.#isComplete = !hasBody
+    // The HTTP/1.1 message that it means is what is judged, and what a back end of HTTP/1.1 gets.
+    this.facts = {
+      listener,
+      method,
+      target,
+      httpVersion: '1.1',
+      rawHeaders,
+      isSecure,
+      peer,
+      peerPort,
+      delivery,
+    }
+    this.message = new StandIn(message, stream)
+    this.expectsContinue = expectsContinue
+    // A reset ends the body too: what was cut short must not reach a back end as a whole.
+    stream.once('end', () => {
+      if (!stream.closed) this.#isComplete = true
+    })
+    stream.once('wantTrailers', () => this.#finish())
+  }
+
+  get response(): ServerHttp2Stream {
+    return this.#stream
+  }
+
+  get body(): ServerHttp2Stream {
+    return this.#stream
+  }
+
+  isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  hasAnswered(): boolean {
+    return this.#stream.headersSent
+  }
+
+  isHeldBack(): boolean {
+    return this.#stream.writableNeedDrain || this.#stream.writableEnded
+  }
+
+  isFinished(): boolean {
+    return this.#isDelivered && !this.#isCut && this.#stream.rstCode === http2ErrorCode.noError
+  }
+
+  writeContinue(): void {
+    this.#stream.additionalHeaders({ ':status': 100 })
+  }
+
+  relay(backendResponse: BackendResponse, hooks: RelayHooks): void {
+    backendResponse.on('error', ignore)
+    const stream = this.#stream
+    const { statusCode: status = 0, rawHeaders } = backendResponse
+    const { correlationId } = hooks
+    const headers = clientHeaders({ status, rawHeaders, correlationId })
+    if (status < minStatus || headers === undefined || !this.#respond(status, headers)) {
+      hooks.onInvalid()
+      return
+    }
+    backendResponse.on('data', (chunk: Buffer) => {
+      hooks.onBody(chunk.length)
+      if (stream.writable && !stream.write(chunk)) backendResponse.pause()
+    })
+    stream.on('drain', () => {
+      hooks.onMoved()
+      backendResponse.resume()
+    })
+    backendResponse.once('end', () => {
+      if (backendResponse.complete) stream.end()
+    })
+    backendResponse.once('close', () => {
+      if (!backendResponse.complete) hooks.onCut()
+    })
+  }
+
+  refuse({ reason, status, correlationId }: SideRefusal): number {
+    const html = prefersHtml(this.facts.rawHeaders)
+    const refusal = { reason, correlationId, html, ...(status === undefined ? {} : { status }) }
+    const rendered = renderRefusal(refusal)
+    this.#respond(rendered.status, rendered.headers)
+    this.#stream.end(rendered.body)
+    this.#stream.resume()
+    return rendered.status
+  }
+
+  cut(why: CloseReason): void {
+    this.#isCut = true
+    const stream = this.#stream
+    stream.close(codeByReason.get(why) ?? http2ErrorCode.internalError)
+    if (stream.destroyed) return
+    // A client that takes nothing at all does not take the reset either.
+    const deadline = sharedDeadlines.watch({
+      idleMs: lingerMs,
+      lifetimeMs: lingerMs,
+      onExpire: () => stream.destroy(),
+    })
+    stream.once('close', () => deadline.cancel())
+  }
+
+  /** Whether it ended before its answer was whole, and not from here. */
+  isGivenUp(): boolean {
+    return !this.#isCut && !this.isFinished()
+  }
+
+  closeReason(): CloseReason {
+    if (this.#connection.stream.destroyed) return clientCloseReason(this.#connection)
+    const isInvalid = this.#stream.rstCode === http2ErrorCode.protocolError
+    return isInvalid ? 'client-invalid' : 'client-reset'
+  }
+
+  /** False: Node does not write a status or field that a back end sent, and nothing was written. */
+  #respond(status: number, headers: readonly string[]): boolean {
+    try {
+      this.#stream.respond(collect(status, headers), { waitForTrailers: true })
+    } catch {
+      return false
+    }
+    // HEAD, 204 and 304 have ended with their head.
+    if (this.#stream.writableEnded) this.#isDelivered = true
+    return true
+  }
+
+  /** All of the body is out. */
+  #finish(): void {
+    const stream = this.#stream
+    if (this.#isCut || stream.closed) return
+    this.#isDelivered = true
+    stream.sendTrailers({})
+    // RFC 9113 8.1: whoever is still sending is told, without an error, that nobody reads.
+    if (!this.#isComplete) setImmediate(() => stream.close(http2ErrorCode.noError))
+  }
+}
+
+/** Stands for a message of HTTP/1. Its errors are those of the stream, which are heard of there. */
+class StandIn implements CalledMessage {
+  readonly method: string
+  readonly url: string
+  readonly headers: CalledMessage['headers'] = {}
+  readonly socket: ServerHttp2Stream
+
+  constructor({ method, target }: Http2Message, stream: ServerHttp2Stream) {
+    this.method = method
+    this.url = target
+    this.socket = stream
+  }
+
+  on(): this {
+    return this
+  }
+}
+
+/** Node's form, in lower case (RFC 9113 8.2.1). */
+function collect(status: number, raw: readonly string[]): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders & Record<string, string | number | string[] | undefined> = {
+    ':status': status,
+  }
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase()
+    const value = raw[index + 1] ?? ''
+    const before = headers[name]
+    if (before === undefined) headers[name] = value
+    else if (Array.isArray(before)) before.push(value)
+    else headers[name] = [String(before), value]
+  }
+  return headers
+}
+
+function ignore(): void {}

@@ -1,0 +1,106 @@
+import t from 'tap'
+import { createAuthority } from '../support/certificates.ts'
+import { connectHttp2 } from '../support/http2-client.ts'
+import { closedShop, openShop, startInbound } from '../support/inbound-world.ts'
+import { readBody, startOrigin } from '../support/origin.ts'
+
+/** HTTP/2 from clients: the same decisions, records and refusals as over HTTP/1.1, and a stream for each. */
+
+const authority = createAuthority()
+t.teardown(() => authority.remove())
+const shown = authority.issue('orders.test')
+const tls = { certificateFile: shown.certificateFile, keyFile: shown.keyFile }
+const inbound = [{ name: 'public', tls }]
+const asOrders = { ca: authority.ca, servername: 'orders.test' }
+
+void t.test('an allowed request reaches the back end and its answer the client', async (t) => {
+  const origin = await startOrigin((request, response) => {
+    void readBody(request).then((body) => {
+      response.setHeader('x-back-end', 'yes')
+      response.setHeader('set-cookie', ['a=1', 'b=2'])
+      response.end(`got ${body.toString()}`)
+    })
+  })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const response = await client.exchange('/a/../b%2f?x=1&y', {
+    headers: { ':method': 'POST', cookie: ['a=1', 'b=2'], 'content-length': '5' },
+    body: 'hello',
+  })
+  t.match(response, { status: 200, body: 'got hello', code: 0 })
+  t.equal(response.headers['x-back-end'], 'yes')
+  t.equal(response.headers['x-ms-request-id'], 'correlation-1')
+  t.strictSame(response.headers['set-cookie'], ['a=1', 'b=2'])
+  const [seen] = origin.seen
+  t.equal(seen?.url, '/a/../b%2f?x=1&y')
+  t.equal(seen?.httpVersion, '1.1')
+  t.strictSame(seen?.rawHeaders, [
+    'host',
+    'orders.test',
+    'content-length',
+    '5',
+    'cookie',
+    'a=1; b=2',
+    'x-forwarded-for',
+    '127.0.0.1',
+    'x-forwarded-host',
+    'orders.test',
+    'x-forwarded-proto',
+    'https',
+    'Connection',
+    'keep-alive',
+  ])
+  t.match(world.records, [
+    {
+      correlationId: 'correlation-1',
+      operationName: 'POST',
+      serviceFqdn: 'orders.test',
+      decision: { effect: 'allow', reason: 'access-rule', rule: 'office' },
+      source: { ipAddress: '127.0.0.1', protocol: 'HTTPS:TCP' },
+    },
+  ])
+  t.equal((await client.exchange('/second')).status, 200)
+  client.destroy()
+  await world.quiet()
+  t.strictSame(world.complaints, [])
+})
+
+void t.test('a denied request never reaches the back end, and the session goes on', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, closedShop(origin.url, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  for (const id of ['correlation-1', 'correlation-2']) {
+    const response = await client.exchange('/', { headers: { ':method': 'POST' }, body: 'hello' })
+    t.match(response, { status: 403, code: 0 })
+    t.equal(response.headers['x-ms-error-code'], 'NetworkSecurityPerimeterDenied')
+    t.equal(response.headers['x-ms-request-id'], id)
+    t.match(JSON.parse(response.body), {
+      error: { innererror: { reason: 'no-matching-rule', correlationId: id } },
+    })
+  }
+  t.equal(origin.accepted(), 0)
+  t.equal(world.records.length, 2)
+  client.destroy()
+  await world.quiet()
+  t.strictSame(world.complaints, [])
+})
+
+void t.test('streams of one connection are served at once', async (t) => {
+  const waiting: (() => void)[] = []
+  const origin = await startOrigin((request, response) => {
+    waiting.push(() => response.end(request.url))
+    if (waiting.length === 10) for (const answer of waiting.toReversed()) answer()
+  })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const paths = Array.from({ length: 10 }, (_, index) => `/${index}`)
+  const responses = await Promise.all(paths.map(async (path) => client.exchange(path)))
+  t.strictSame(
+    responses.map(({ body }) => body),
+    paths,
+  )
+  client.destroy()
+})

@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import { connect as connectTls } from 'node:tls'
+
+/** A client of HTTP/2 as Node has it. */
+export interface Http2Client {
+  readonly session: ClientHttp2Session
+  /** Sends a request; without a body it is ended at once. */
+  request(path: string, options?: RequestParts): ClientHttp2Stream
+  /** The same and its whole answer. */
+  exchange(path: string, options?: RequestParts): Promise<Http2Response>
+  destroy(): void
+}
+
+export interface RequestParts {
+  readonly headers?: OutgoingHttpHeaders
+  readonly body?: string
+  /** The stream is left open for whoever writes it. */
+  readonly open?: boolean
+}
+
+export interface Http2Response {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders & IncomingHttpStatusHeader
+  readonly trailers: IncomingHttpHeaders
+  readonly body: string
+  /** Code of the reset; 0: it came to its end. */
+  readonly code: number
+}
+
+export async function connectHttp2(options: {
+  readonly port: number
+  readonly ca: string
+  readonly servername: string
+}): Promise<Http2Client> {
+  const session = connect('https://orders.test', {
+    createConnection: () =>
+      connectTls({
+        port: options.port,
+        host: '127.0.0.1',
+        ca: options.ca,
+        servername: options.servername,
+        ALPNProtocols: ['h2'],
+      }),
+  })
+  session.on('error', () => {})
+  await once(session, 'connect')
+
+  function request(path: string, { headers, body, open }: RequestParts = {}): ClientHttp2Stream {
+    const stream = session.request(
+      { ':authority': 'orders.test', ':path': path, ...headers },
+      { endStream: false },
+    )
+    stream.on('error', () => {})
+    if (open !== true) stream.end(body)
+    return stream
+  }
+
+  return {
+    session,
+    request,
+    exchange: async (path, parts) => responseOf(request(path, parts)),
+    destroy: () => session.destroy(),
+  }
+}
+
+/** The answer on a stream, whole or as far as it came. */
+async function responseOf(stream: ClientHttp2Stream): Promise<Http2Response> {
+  let headers: Http2Response['headers'] = {}
+  let trailers: IncomingHttpHeaders = {}
+  let body = ''
+  stream.on('response', (received) => {
+    headers = received
+  })
+  stream.on('trailers', (received) => {
+    trailers = received
+  })
+  stream.on('data', (chunk: Buffer) => {
+    body += chunk.toString('latin1')
+  })
+  await new Promise<void>((resolve) => stream.once('close', resolve))
+  return { status: headers[':status'] ?? 0, headers, trailers, body, code: stream.rstCode ?? 0 }
+}
