@@ -168,7 +168,7 @@ function createRemoteLog(say: (message: FromThread) => void, worker: number): Op
     (first: unknown, second?: unknown): void => {
       const details =
         typeof first === 'object' && first !== null ? { ...first, worker } : { worker }
-      const message = typeof first === 'string' ? first : String(second ?? '')
+      const message = typeof first === 'string' ? first : typeof second === 'string' ? second : ''
       try {
         say({ kind: 'log', level, details, message })
       } catch {

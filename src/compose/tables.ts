@@ -5,7 +5,7 @@ import { type ArenaPair, createArenaPair, type Filling } from '../workers/arena-
 /** Where the tables of each policy go: to this thread alone, or to arenas that all who serve read. */
 export interface Tables {
   /** To be filled by compiling. Rejects where a thread does not let go of what was in force before. */
-  arenaFor(settings: Settings): Promise<Arena>
+  readonly arenaFor: (settings: Settings) => Promise<Arena>
   /** Made with the first arena for more than one thread. */
   readonly pair: ArenaPair
   /** The one that was begun last. */

@@ -23,7 +23,7 @@ export interface TwoWorkers {
   readonly origin: Origin
   readonly outside: Origin
   /** Its threads that were started so far, ended ones included. */
-  threads(): readonly Worker[]
+  readonly threads: () => readonly Worker[]
 }
 
 export async function startTwoWorkers(
@@ -59,7 +59,7 @@ export async function connectMany(t: Test, port: number): Promise<readonly RawCl
   return clients
 }
 
-export const getOrders = 'GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n'
+const getOrders = 'GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n'
 
 /** Status of an answer on each of them; undefined where the connection is gone. */
 export async function askAll(
