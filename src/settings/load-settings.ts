@@ -135,6 +135,7 @@ function assemble(
     admin:
       value.admin === undefined ? undefined : { socket: resolve(directory, value.admin.socket) },
     workers: readWorkers(value, findings),
+    lane: value.lane,
     limits: { ...value.limits },
     timeouts: { ...value.timeouts },
   }

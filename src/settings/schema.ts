@@ -271,6 +271,11 @@ export const settingsShape = object({
     description:
       'threads that serve; 1 serves on the main thread, `auto` is one for each core; Linux only where more than 1',
   }),
+  lane: defaulted(choice(['relay', 'library']), {
+    default: 'relay',
+    description:
+      'what carries HTTP/1.1: `relay` is the fast one; `library` is slower, and there to step back to; read for each new connection',
+  }),
   limits: defaulted(
     object({
       headerBytes: defaulted(integer({ minimum: 256, maximum: MiB, unit: 'bytes' }), {

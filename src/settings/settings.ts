@@ -24,6 +24,7 @@ export interface Settings {
   readonly admin: { readonly socket: string } | undefined
   /** Threads that serve; 1: the main thread does. */
   readonly workers: number
+  readonly lane: Lane
   readonly limits: Limits
   readonly timeouts: Timeouts
 }
@@ -86,6 +87,9 @@ export interface IdentitySettings {
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
 }
+
+/** What carries HTTP/1.1. */
+export type Lane = 'relay' | 'library'
 
 export interface EgressSettings {
   readonly ports: readonly number[]
