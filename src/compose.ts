@@ -12,6 +12,7 @@ import { createFaults, type Faults } from './compose/faults.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
 import { createLocalPlane } from './compose/local-plane.ts'
 import { describeLost } from './compose/lost-associations.ts'
+import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
@@ -116,8 +117,12 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
       accessLog: () => ({ state: writer.state, accepted: writer.sequence, lost: writer.lost }),
       warnings: () => machineWarnings(settings.workers),
     })
+  const openings = createOpenings(bound)
   opened.defer(() => plane.close())
-  await plane.listen((one) => bound.push(one))
+  await openings.add(async () => {
+    await plane.listen((one) => openings.add(one))
+    return undefined
+  })
 
   const watch = createWatch({
     onChange: () => void reload('file change'),
@@ -127,14 +132,16 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const reloader = createReloader(reloadOnce)
   const sideDoors = { faults, log, status, settings, opened }
   const metrics = createMetrics(() => plane.counts(), status)
-  const health = await openHealth({ ...sideDoors, metrics })
-  const admin = await openAdmin({
-    ...sideDoors,
-    currentInForce,
-    denials: (correlationId) => plane.denials(correlationId),
-    reload: () => reload('admin socket'),
-  })
-  bound.push(...[health, admin].filter((one) => one !== undefined))
+  await openings.add(() => openHealth({ ...sideDoors, metrics }))
+  await openings.add(() =>
+    openAdmin({
+      ...sideDoors,
+      currentInForce,
+      denials: (correlationId) => plane.denials(correlationId),
+      reload: () => reload('admin socket'),
+    }),
+  )
+  openings.check()
   await plane.learn(bound)
   await watch.setPaths(loaded.watchPaths, readSince)
   state.started = true

@@ -4,6 +4,7 @@ import type { Counts } from '../admin/tally.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Bound } from './bound.ts'
 import type { CompiledInForce } from './build-in-force.ts'
+import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 
 export type Side = 'inbound' | 'outbound'
@@ -22,10 +23,10 @@ export interface NextInForce {
  */
 export interface DataPlane {
   /**
-   * Opens all listeners; `onBound` hears of each with the address that it got. Rejects with `PerimeterError` RF_LISTEN;
-   * the caller closes.
+   * Opens all listeners, each by way of `add`, which hears what it got or why it does not open. Rejects with
+   * `PerimeterError` RF_LISTEN where none of them can be opened; the caller closes.
    */
-  listen(onBound: (bound: Bound) => void): Promise<void>
+  listen(add: Openings['add']): Promise<void>
   /** Everything that this instance has bound, whoever did: it must not be talked into dialling itself. */
   learn(bound: readonly Bound[]): Promise<void>
   /**

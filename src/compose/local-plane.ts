@@ -49,7 +49,7 @@ export function createLocalPlane(ports: PlanePorts): DataPlane {
   }
 
   return {
-    listen: (onBound) => serving.listen(pems, onBound),
+    listen: (add) => serving.listen(pems, add),
     learn: () => Promise.resolve(),
     swap(next, apply) {
       const before = pems

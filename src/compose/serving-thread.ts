@@ -12,6 +12,7 @@ import { createArenaReader } from '../workers/arena-reader.ts'
 import { type Bound, createOwnListeners } from './bound.ts'
 import { openInForce } from './build-in-force.ts'
 import { createFaults, keepAlive } from './faults.ts'
+import { createOpenings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 import { createServing, type Serving } from './serving.ts'
 import { shareOut } from './share-out.ts'
@@ -116,7 +117,9 @@ function serve(port: MessagePort, start: ThreadStart): void {
         now: Date.now,
       })
       const opened: Bound[] = []
-      await serving.listen(pems, (one) => opened.push(one))
+      const openings = createOpenings(opened)
+      await serving.listen(pems, (one) => openings.add(one))
+      openings.check()
       bound.push(...opened.filter((one) => !bound.some((known) => isSame(known, one))))
       return opened
     },

@@ -14,6 +14,7 @@ import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
 import { createFollowingResolver, followSwap } from './follow.ts'
+import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 
 export interface ServingPorts {
@@ -32,8 +33,8 @@ export interface ServingPorts {
 
 /** All listeners on one thread. */
 export interface Serving {
-  /** Outbound first: a workload that is reached can reach. Rejects with `PerimeterError` RF_LISTEN; the caller closes. */
-  listen(pems: ListenerPems, onBound: (bound: Bound) => void): Promise<void>
+  /** Outbound first: a workload that is reached can reach. The caller closes what has opened, whatever has not. */
+  listen(pems: ListenerPems, add: Openings['add']): Promise<void>
   /** Lets everything that keeps something follow a swap. */
   follow(swap: Parameters<typeof followSwap>[1]): Promise<void>
   finish(side: Side, timeoutMs: number): Promise<boolean>
@@ -61,14 +62,16 @@ export function createServing(given: ServingPorts): Serving {
   const outbound = listeners.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
 
   return {
-    async listen(pems, onBound) {
+    async listen(pems, add) {
       for (const proxy of outbound) {
-        onBound({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
+        const { name } = proxy
+        await add(async () => ({ side: 'outbound', name, address: await proxy.listen() }))
       }
       for (const proxy of inbound) {
-        const pem = pems.get(proxy.name)
+        const { name } = proxy
+        const pem = pems.get(name)
         if (pem !== undefined) proxy.setSecureContext(pem)
-        onBound({ side: 'inbound', name: proxy.name, address: await proxy.listen() })
+        await add(async () => ({ side: 'inbound', name, address: await proxy.listen() }))
       }
     },
     follow: (swap) => followSwap({ openConnections, outbound, inbound }, swap),

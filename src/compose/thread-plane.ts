@@ -71,7 +71,7 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
   let replaced = 0
 
   return {
-    async listen(onBound) {
+    async listen(add) {
       locks = await lockListeners(settings)
       await commit(first)
       for (const slot of slots) start(slot)
@@ -79,7 +79,7 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
         const opened = await bringUp(slot)
         // The first finds out which ports the system chooses, and the others take the same.
         if (slot.index > 0) continue
-        for (const one of opened) onBound(one)
+        for (const one of opened) await add(() => Promise.resolve(one))
         await locks.found(opened)
       }
       locks.started()
