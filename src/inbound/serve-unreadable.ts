@@ -1,5 +1,6 @@
 import { inboundRecord } from './access-record.ts'
-import type { Connection } from './connection.ts'
+import { http11Required } from '../wire/http2-preface.ts'
+import { closeGently, type Connection } from './connection.ts'
 import type { InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { denial, type RequestFacts } from './judge-request.ts'
@@ -9,11 +10,17 @@ import { refuseBare } from './refuse.ts'
 interface Unreadable {
   readonly detail: string
   readonly status: number
+  /** Said instead of a refusal, to a client that would not read it. */
+  readonly instead?: Buffer
 }
 
 const malformed: Unreadable = { detail: 'not valid HTTP', status: 400 }
 
-const byCode: ReadonlyMap<string, Unreadable> = new Map([
+const byCode: ReadonlyMap<string, Unreadable> = new Map<string, Unreadable>([
+  [
+    'HPE_PAUSED_H2_UPGRADE',
+    { detail: 'HTTP/2 that was not agreed on', status: 400, instead: http11Required },
+  ],
   ['HPE_HEADER_OVERFLOW', { detail: 'too many header bytes or lines', status: 431 }],
   ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
 ])
@@ -66,10 +73,17 @@ function isSilent({ hasSpoken, stream }: Connection, error: Error, code: string)
 function answerUnreadable(
   context: InboundContext,
   connection: Connection,
-  { detail, status }: Unreadable,
+  { detail, status, instead }: Unreadable,
 ): void {
   const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
   const { correlationId } = exchange
+  if (instead !== undefined) {
+    connection.hasUnread = true
+    connection.stream.write(instead)
+    closeGently(connection)
+    exchange.end('complete')
+    return
+  }
   const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
   exchange.status = refuseBare(connection, refusal)
   exchange.end('complete')

@@ -17,6 +17,8 @@ import {
 } from '../support/http2-frames.ts'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { answerRaw, readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
+import { connectRaw } from '../support/raw-client.ts'
+import { http11Required } from '../../src/wire/http2-preface.ts'
 import { http2ErrorCode } from '../../src/wire/http2-error-code.ts'
 import { KiB, MiB, seconds } from '../../src/units.ts'
 
@@ -419,5 +421,42 @@ void t.test('a head in many frames is one head', async (t) => {
   )
   await client.frame(({ type }) => type === 'HEADERS')
   t.strictSame(origin.seen[0]?.header('x-b'), ['2'])
+  client.destroy()
+})
+
+void t.test('HTTP/2 that nobody agreed on is answered in HTTP/2, recorded and ended', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  for (const isSecure of [false, true]) {
+    const world = isSecure
+      ? await startInbound(t, openShop(origin.url, { inbound }), pem)
+      : await startInbound(t, openShop(origin.url))
+    const { port } = world
+    const client = await connectRaw(
+      isSecure ? { port, tls: { ...asOrders, alpn: ['http/1.1'] } } : { port },
+    )
+    client.send('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+    client.send(frameOf('SETTINGS'))
+    t.equal((await client.rest()).text, http11Required.toString('latin1'))
+    t.match(world.records, [
+      { decision: { reason: 'bad-request' }, detail: 'HTTP/2 that was not agreed on' },
+    ])
+    client.destroy()
+    await world.quiet()
+  }
+  t.equal(origin.accepted(), 0)
+})
+
+void t.test('a refusal for which there is no window is given up', async (t) => {
+  const origin = await startOrigin(() => {})
+  t.teardown(() => origin.close())
+  const timeouts = { bodyIdleMs: 300 }
+  const world = await startInbound(t, openShop(origin.url, { inbound, timeouts }), pem)
+  const client = await connectFrames({ ...world, ...asOrders, settings: setting(4, 0) })
+  client.send(headersFrame(1, requestFields('/silent')))
+  const reset = await client.frame(({ type }) => type === 'RST_STREAM')
+  t.equal(codeOf(reset), http2ErrorCode.cancel)
+  t.match(world.records.at(-1), { end: { closeReason: 'backend-timeout' } })
+  t.equal(world.proxy.open, 0)
   client.destroy()
 })
