@@ -21,6 +21,7 @@ import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
 import { PerimeterError } from './errors.ts'
 import { createInboundProxy } from './inbound/inbound-proxy.ts'
+import { createTcpProxy } from './inbound/tcp-proxy.ts'
 import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
 import { createWatch } from './store/watch.ts'
@@ -127,11 +128,14 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     now,
     monotonicNow: () => performance.now(),
   }
-  const inbound = settings.inbound.map(({ name }) => createInboundProxy(name, ports))
+  const dial = createDial()
+  const inbound = settings.inbound.map(({ name, protocol }) =>
+    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
+  )
   const outboundPorts = {
     ...ports,
     resolver: createFollowingResolver(currentInForce),
-    dial: createDial(),
+    dial,
     deliver: createDeliver(inbound, { bound, currentInForce }),
   }
   const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))

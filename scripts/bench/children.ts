@@ -45,9 +45,11 @@ export class Children {
   }
 
   /** Starts something that listens, and waits until the port accepts. */
-  async startService(command: Command & { readonly port: number }): Promise<Service> {
+  async startService(
+    command: Command & { readonly port: number; readonly timeoutMs?: number },
+  ): Promise<Service> {
     const child = this.#spawn(command)
-    const until = performance.now() + startTimeoutMs
+    const until = performance.now() + (command.timeoutMs ?? startTimeoutMs)
     while (!(await accepts(command.port))) {
       if (child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
         throw new Error(`${command.name} did not start\n${outputOf(command)}`)
@@ -68,10 +70,15 @@ export class Children {
     return result
   }
 
-  /** Ends all of them: first asks, then does not ask. */
+  /** Ends all that run now: first asks, then does not ask. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running].map((child) => this.#stop(child)))
+  }
+
+  /** Ends all, and what is started after. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#running].map((child) => this.#stop(child)))
+    await this.stopAll()
     process.off('exit', this.#killAll)
   }
 

@@ -4,13 +4,22 @@ export interface Figure {
   readonly candidate: string
   /** What counts, and what bars compare: less is better. */
   readonly cost: number
-  readonly unit: 'µs/request' | 'µs/tunnel' | 'CPU s/GB' | 'ms' | 'KiB/tunnel' | 'MiB' | 'failed'
+  readonly unit:
+    | 'µs/request'
+    | 'µs/tunnel'
+    | 'CPU s/GB'
+    | 'ms'
+    | 'KiB/tunnel'
+    | 'MiB'
+    | '% on the busier'
+    | '% of the time of one'
+    | '% of before'
   /** Requests, tunnels or GB a second, where that was measured. */
-  readonly perSecond: number | undefined
-  readonly p50Ms: number | undefined
-  readonly p99Ms: number | undefined
+  readonly perSecond?: number
+  readonly p50Ms?: number
+  readonly p99Ms?: number
   /** Resident memory of the whole process tree after the last run. */
-  readonly residentMiB: number | undefined
+  readonly residentMiB: number
   /** From the lowest to the highest run, as a share of the median; 0 for a single run. */
   readonly spread: number
   /** Runs that count, of which other programs disturbed so many however often they were repeated. */

@@ -55,7 +55,7 @@ function formatBar(bar: Bar, { unit }: Figure): string {
 }
 
 /** Three digits that mean something; nothing for what was not measured. */
-function digits(value: number | undefined): string {
+export function digits(value: number | undefined): string {
   if (value === undefined || Number.isNaN(value)) return ''
   return value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)))
 }

@@ -41,12 +41,10 @@ export function describeStart(facts: StartFacts): readonly string[] {
 
 function place({ side, name, address }: Bound, inForce: InForce): string {
   if ('socket' in address) return address.socket
-  const isTls =
-    side === 'inbound' &&
-    inForce.settings.inbound.some(
-      (listener) => listener.name === name && listener.tls !== undefined,
-    )
-  return `${isTls ? 'https' : 'http'}://${authority(address)}`
+  const listener =
+    side === 'inbound' ? inForce.settings.inbound.find((one) => one.name === name) : undefined
+  const scheme = listener?.tls === undefined ? (listener?.protocol ?? 'http') : 'https'
+  return `${scheme}://${authority(address)}`
 }
 
 function authority(address: Exclude<ListenAddress, { readonly socket: string }>): string {
@@ -66,9 +64,11 @@ function use({ side, name }: Bound, inForce: InForce): string {
       : describeResources([resource])
   }
   const key = settings.inbound.find((listener) => listener.name === name)?.resource?.key
-  const fronted = [...snapshot.resources.values()].filter(
-    ({ id, resource }) => resource?.backend !== undefined && (key === undefined || id.key === key),
-  )
+  const fronted = [...snapshot.resources.values()].filter(({ id, resource }) => {
+    const scheme = resource?.backend?.scheme
+    // By Host only what speaks HTTP is found.
+    return scheme !== undefined && (key === undefined ? scheme !== 'tcp' : id.key === key)
+  })
   return describeResources(fronted)
 }
 

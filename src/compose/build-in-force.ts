@@ -35,8 +35,9 @@ export function buildInForce(input: InForceInput): InForce {
       deciding: {
         identity: settings.identity,
         inbound: settings.inbound.map(
-          ({ name, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
             name,
+            protocol,
             network,
             clients,
             resource,

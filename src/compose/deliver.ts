@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Deliver, Delivery } from '../identity/caller.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
+import type { InboundListener } from '../settings/settings.ts'
 import type { Bound } from './bound.ts'
 
 /** What of an inbound proxy takes deliveries. */
@@ -18,9 +20,11 @@ export function createDeliver(
   given: { readonly bound: readonly Bound[]; readonly currentInForce: CurrentInForce },
 ): Deliver {
   return (resource, delivery) => {
-    const listeners = given.currentInForce()?.settings.inbound ?? []
-    const serving = listeners.filter(
-      (listener) => listener.resource === undefined || listener.resource.key === resource.key,
+    const inForce = given.currentInForce()
+    const backend = inForce?.snapshot.resources.get(resource.key)?.resource?.backend
+    const protocol = backend?.scheme === 'tcp' ? 'tcp' : 'http'
+    const serving = (inForce?.settings.inbound ?? []).filter((listener) =>
+      serves(listener, { resource, protocol }),
     )
     for (const network of ['public', 'private'] as const) {
       for (const { name } of serving.filter((listener) => listener.network === network)) {
@@ -30,6 +34,15 @@ export function createDeliver(
     }
     return undefined
   }
+}
+
+/** A listener without a resource chooses by Host, which only HTTP has. */
+function serves(
+  listener: InboundListener,
+  asked: { readonly resource: ResourceId; readonly protocol: InboundListener['protocol'] },
+): boolean {
+  const isFor = listener.resource === undefined || listener.resource.key === asked.resource.key
+  return isFor && listener.protocol === asked.protocol
 }
 
 function portOf(bound: readonly Bound[], name: string): number | undefined {

@@ -30,6 +30,8 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
   const inbound = mergeListeners('inbound', {
     running: running.inbound,
     next: next.inbound,
+    becomesAnother: (before, after) =>
+      before.protocol === after.protocol ? undefined : 'now speaks another protocol',
     stays: (before, after) =>
       sameAddress(before.listen, after.listen) &&
       (before.tls === undefined) === (after.tls === undefined),
@@ -39,6 +41,7 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
   const outbound = mergeListeners('outbound', {
     running: running.outbound,
     next: next.outbound,
+    becomesAnother: () => undefined,
     stays: (before, after) => sameAddress(before.listen, after.listen),
     narrow: narrowOutbound,
     needsRestart,
@@ -95,14 +98,17 @@ interface Listener {
 }
 
 /**
- * A removed listener is left out: the proxies find no settings for it and deny. An added one waits. One whose address
- * changes is its old self, narrowed by its new self; if its resource changes too, it is left out.
+ * A removed listener is left out: the proxies find no settings for it and deny; so is one that is to speak TCP instead of
+ * HTTP, or the reverse. An added one waits. One whose address changes is its old self, narrowed by its new self; if its
+ * resource changes too, it is left out.
  */
 function mergeListeners<L extends Listener>(
   side: 'inbound' | 'outbound',
   input: {
     readonly running: readonly L[]
     readonly next: readonly L[]
+    /** In the words of a sentence about the listener: nothing of what is bound can do what the new entry says. */
+    readonly becomesAnother: (before: L, after: L) => string | undefined
     readonly stays: (before: L, after: L) => boolean
     readonly narrow: (before: L, after: L) => L
     readonly needsRestart: string[]
@@ -112,8 +118,11 @@ function mergeListeners<L extends Listener>(
   const merged: L[] = []
   for (const before of running) {
     const after = next.find(({ name }) => name === before.name)
+    const another = after && input.becomesAnother(before, after)
     if (after === undefined) {
       needsRestart.push(`${side} listener \`${before.name}\` was removed and denies until then`)
+    } else if (another !== undefined) {
+      needsRestart.push(`${side} listener \`${before.name}\` ${another} and denies until then`)
     } else if (input.stays(before, after)) {
       merged.push(after)
     } else if (before.resource?.key !== after.resource?.key) {

@@ -1,9 +1,10 @@
 import type { AccessRecord, RecordEnd } from '../audit/record.ts'
 import { formatHost } from '../wire/authority.ts'
+import type { ConnectionFacts } from './connection-facts.ts'
 import type { Judgement, RequestFacts } from './judge-request.ts'
 
 export interface RecordParts {
-  readonly facts: RequestFacts
+  readonly facts: RequestFacts | ConnectionFacts
   readonly judgement: Judgement
   readonly correlationId: string
   /** Milliseconds since the epoch. */
@@ -11,7 +12,7 @@ export interface RecordParts {
   readonly end?: RecordEnd
 }
 
-/** The access-log record of an inbound request, or of its end. */
+/** The access-log record of an inbound request or connection, or of its end. */
 export function inboundRecord({
   facts,
   judgement,
@@ -24,12 +25,12 @@ export function inboundRecord({
     time,
     correlationId,
     decision,
-    operationName: facts.method,
+    operationName: 'method' in facts ? facts.method : 'TCP',
     serviceFqdn: authority === undefined ? undefined : formatHost(authority.host),
     source: {
       ipAddress: caller?.address?.text,
       port: callerPort,
-      protocol: facts.isSecure ? 'HTTPS:TCP' : 'HTTP:TCP',
+      protocol: protocolOf(facts),
       resourceId: caller?.resourceId,
       perimeterGuids: caller?.perimeters ?? [],
       subscriptions: caller?.subscriptions ?? [],
@@ -39,4 +40,10 @@ export function inboundRecord({
     detail,
     end,
   }
+}
+
+/** As NSP writes it: application, then transport; of what nobody reads only the transport is known. */
+function protocolOf(facts: RequestFacts | ConnectionFacts): string {
+  if (!('method' in facts)) return 'TCP'
+  return facts.isSecure ? 'HTTPS:TCP' : 'HTTP:TCP'
 }

@@ -1,36 +1,31 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
 import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
-import { isCovered } from '../identity/identity-rules.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateInbound } from '../policy/evaluate-inbound.ts'
 import type { PolicySnapshot, ResourcePolicy } from '../policy/snapshot.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { InboundListener } from '../settings/settings.ts'
-import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
+import type { ConnectionFacts } from './connection-facts.ts'
+import { networkOf } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
-export interface RequestFacts {
-  /** Name of the listener. */
-  readonly listener: string
+export interface RequestFacts extends ConnectionFacts {
   readonly method: string
   readonly target: string
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
-  readonly peer: IpAddress | undefined
-  readonly peerPort: number | undefined
-  readonly delivery: Delivery | undefined
 }
 
-/** The judgement of a request: the decision, and what was found out on the way to it. */
+/** The judgement of a request or connection: the decision, and what was found out on the way to it. */
 export interface Judgement {
   readonly decision: Decision
-  /** Undefined where the head could not be read. */
+  /** What the request or the delivery was for; undefined where nothing says it. */
   readonly authority: Authority | undefined
   readonly caller: Caller | undefined
   readonly callerPort: number | undefined
@@ -84,14 +79,9 @@ export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined):
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }
   const { caller, port: callerPort, removedHeaders } = identification
-  // The peer, not the address that it forwards: a private endpoint is where a connection comes from.
-  const isPrivate =
-    listener.network === 'private' &&
-    facts.delivery === undefined &&
-    isCovered(listener.clients, evidence.peer)
   const decision = evaluateInbound(snapshot, {
     resource,
-    network: isPrivate ? 'private' : 'public',
+    network: networkOf(listener, facts),
     source: caller,
   })
   return {
@@ -115,7 +105,7 @@ interface DenialParts {
 }
 
 /** A denial by which no stage was asked. The caller is whoever the socket says. */
-export function denial(facts: RequestFacts, parts: DenialParts): Judgement {
+export function denial(facts: ConnectionFacts, parts: DenialParts): Judgement {
   const { reason, resource, policyVersion = '' } = parts
   const { delivery } = facts
   const address = delivery === undefined ? facts.peer : delivery.peer
@@ -130,7 +120,7 @@ export function denial(facts: RequestFacts, parts: DenialParts): Judgement {
   }
 }
 
-/** The listener's one resource, else the one that has the host. Only what this instance has a back end for is here. */
+/** The listener's one resource, else the one that has the host. Only what has a back end here, for HTTP, is here. */
 function findResource(
   snapshot: PolicySnapshot,
   asked: { listener: InboundListener; authority: Authority; facts: RequestFacts },
@@ -142,7 +132,9 @@ function findResource(
     listener.resource === undefined ? byHost : snapshot.resources.get(listener.resource.key)
   // The outbound side decided by name: a listener that serves one resource under any name must not answer for another.
   if (facts.delivery !== undefined && byHost !== found) return undefined
-  return found?.resource?.backend === undefined ? undefined : found
+  const backend = found?.resource?.backend
+  // What takes any bytes is no place for a request: nothing that was decided about it would be true of them.
+  return backend === undefined || backend.scheme === 'tcp' ? undefined : found
 }
 
 /** The stream was decided for one name; a request on it for another would be let through undecided (RFC 9110 15.5.20). */

@@ -1,28 +1,32 @@
-import { inboundRecord } from './access-record.ts'
 import { http11Required } from '../wire/http2-preface.ts'
-import { closeGently, type Connection } from './connection.ts'
+import { renderRawRefusal } from '../wire/refusal.ts'
+import { inboundRecord } from './access-record.ts'
+import { type Connection, closeGently } from './connection.ts'
 import type { InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { denial, type RequestFacts } from './judge-request.ts'
-import { refuseBare } from './refuse.ts'
 
-/** What Node's parser gave up on: what the log says of it, and its status. */
-interface Unreadable {
+/** What could not be read: what the log says of it, and its status. */
+export interface Unreadable {
   readonly detail: string
   readonly status: number
   /** Said instead of a refusal, to a client that would not read it. */
   readonly instead?: Buffer
 }
 
-const malformed: Unreadable = { detail: 'not valid HTTP', status: 400 }
+/** The ways in which a request may fail to be one. */
+export const unreadables = {
+  malformed: { detail: 'not valid HTTP', status: 400 },
+  'too-large': { detail: 'too many header bytes or lines', status: 431 },
+  'too-slow': { detail: 'header took too long', status: 408 },
+  http2: { detail: 'HTTP/2 that was not agreed on', status: 400, instead: http11Required },
+} as const satisfies Record<string, Unreadable>
 
+/** What Node's parser gave up on. */
 const byCode: ReadonlyMap<string, Unreadable> = new Map<string, Unreadable>([
-  [
-    'HPE_PAUSED_H2_UPGRADE',
-    { detail: 'HTTP/2 that was not agreed on', status: 400, instead: http11Required },
-  ],
-  ['HPE_HEADER_OVERFLOW', { detail: 'too many header bytes or lines', status: 431 }],
-  ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
+  ['HPE_PAUSED_H2_UPGRADE', unreadables.http2],
+  ['HPE_HEADER_OVERFLOW', unreadables['too-large']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', unreadables['too-slow']],
 ])
 
 /** The client's side ended in the middle of a message. */
@@ -44,7 +48,8 @@ export function serveUnreadable(
   error: Error,
 ): void {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const unreadable = byCode.get(code) ?? (code.startsWith(parserPrefix) ? malformed : undefined)
+  const unreadable =
+    byCode.get(code) ?? (code.startsWith(parserPrefix) ? unreadables.malformed : undefined)
   const { current } = connection
   if (unreadable === undefined || (current === undefined && isSilent(connection, error, code))) {
     connection.stream.destroy()
@@ -55,7 +60,16 @@ export function serveUnreadable(
     current.cutOff('client-closed')
     return
   }
-  const answer = (): void => answerUnreadable(context, connection, unreadable)
+  const answer = (): void => {
+    answerUnreadable(context, connection, {
+      ...unreadable,
+      send(bytes) {
+        connection.hasUnread = true
+        if (connection.stream.writable) connection.stream.write(bytes)
+        closeGently(connection)
+      },
+    })
+  }
   if (current === undefined) answer()
   else if (!current.breakOff()) connection.afterLast = answer
 }
@@ -70,22 +84,17 @@ function isSilent({ hasSpoken, stream }: Connection, error: Error, code: string)
   return 'bytesRead' in stream && stream.bytesRead === 0
 }
 
-function answerUnreadable(
+/** Records that no request could be read, and has the answer sent, which ends the connection. */
+export function answerUnreadable(
   context: InboundContext,
   connection: Connection,
-  { detail, status, instead }: Unreadable,
+  { detail, status, instead, send }: Unreadable & { readonly send: (answer: Buffer) => void },
 ): void {
   const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
   const { correlationId } = exchange
-  if (instead !== undefined) {
-    connection.hasUnread = true
-    connection.stream.write(instead)
-    closeGently(connection)
-    exchange.end('complete')
-    return
-  }
-  const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
-  exchange.status = refuseBare(connection, refusal)
+  const refusal = { reason: 'bad-request', status, correlationId, html: false } as const
+  send(instead ?? renderRawRefusal(refusal))
+  exchange.status = status
   exchange.end('complete')
 }
 
@@ -114,7 +123,6 @@ export function recordUnreadable(
     correlationId,
     exchanges,
     abort: () => stream.destroy(),
-    expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
   const judgement = denial(facts, { ...parts, policyVersion })

@@ -2,7 +2,7 @@ import type { Findings } from '../documents/findings.ts'
 import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
-import type { Resource } from '../perimeter/resource.ts'
+import type { Backend, Resource } from '../perimeter/resource.ts'
 import { formatHost } from '../wire/authority.ts'
 import {
   collide,
@@ -12,7 +12,13 @@ import {
   listenHostProblem,
   maxSocketPathBytes,
 } from './listen-address.ts'
-import type { InboundListener, ListenAddress, OutboundListener, Settings } from './settings.ts'
+import type {
+  InboundListener,
+  ListenAddress,
+  OutboundListener,
+  Settings,
+  TcpAddress,
+} from './settings.ts'
 
 /** What the listeners mean, one by one and together (design: who may speak for a member, what counts as private). */
 export function checkListeners(
@@ -27,7 +33,10 @@ export function checkListeners(
   const { findings, resources } = context
   const { inbound, outbound, health, admin } = listeners
   for (const listener of inbound) checkInbound(listener, { findings, resources })
-  for (const listener of outbound) checkOutbound(listener, findings)
+  for (const listener of outbound) {
+    checkOutbound(listener, findings)
+    checkNoWayOut(listener, { findings, resources })
+  }
   if (inbound.length === 0 && outbound.length === 0) {
     findings.warning(
       [],
@@ -75,12 +84,58 @@ function checkInbound(
       `the resource ${quote(value.resource.name)} has no \`backend\`: there is nothing to forward to`,
     )
   }
+  if (value.protocol === 'tcp') checkTcp({ value, path }, findings)
   for (const { backend } of context.resources) {
-    if (backend === undefined || backend.authority.port !== value.listen.port) continue
-    if (!isReachedBy(value.listen, unbracketed(formatHost(backend.authority.host)))) continue
+    if (backend === undefined || !isAt(backend, value.listen)) continue
     findings.error(
       [...path, 'listen'],
-      `a back end is ${quote(`${backend.scheme}://${formatHost(backend.authority.host)}:${backend.authority.port}`)}, which is this listener: requests would go round in circles`,
+      `a back end is ${formatBackend(backend)}, which is this listener: requests would go round in circles`,
+    )
+  }
+}
+
+/**
+ * THREAT: whoever connects to a forward proxy speaks for its member. What a client of ours sends to a `tcp:` back end is
+ * not looked at, so such a back end must never be one.
+ */
+function checkNoWayOut(
+  { value, path }: Placed<OutboundListener>,
+  context: { readonly resources: readonly Resource[]; readonly findings: Findings },
+): void {
+  const { listen } = value
+  if ('socket' in listen) return
+  for (const { backend } of context.resources) {
+    if (backend?.scheme !== 'tcp' || !isAt(backend, listen)) continue
+    context.findings.error(
+      [...path, 'listen'],
+      `a back end is ${formatBackend(backend)}, which is this listener: whoever is let in there would go out from here`,
+    )
+  }
+}
+
+function isAt({ authority }: Backend, listen: TcpAddress): boolean {
+  if (authority.port !== listen.port) return false
+  return isReachedBy(listen, unbracketed(formatHost(authority.host)))
+}
+
+function formatBackend({ scheme, authority }: Backend): string {
+  return quote(`${scheme}://${formatHost(authority.host)}:${authority.port}`)
+}
+
+/** What a listener cannot have in front of a `tcp:` back end, because nobody reads what passes through. */
+function checkTcp({ value, path }: Placed<InboundListener>, findings: Findings): void {
+  if (value.tls !== undefined) {
+    findings.error(
+      [...path, 'tls'],
+      'TLS passes through to a `tcp:` back end, which has the certificate; leave `tls` out here',
+      'key',
+    )
+  }
+  if (value.trustedProxies.length > 0) {
+    findings.error(
+      [...path, 'trustedProxies'],
+      'a TCP connection has no header that says for whom it is forwarded, so the address of its peer decides; leave `trustedProxies` out in front of a `tcp:` back end',
+      'key',
     )
   }
 }

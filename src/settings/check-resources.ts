@@ -5,6 +5,12 @@ import { quote } from '../perimeter/quote.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import type { InboundListener } from './settings.ts'
 
+const noListener =
+  'no client reaches this back end: no inbound listener serves one of its `hosts` or names the resource'
+
+const noTcpListener =
+  'a `tcp:` back end needs an inbound listener of its own, with the resource as its `resource`: bytes have no Host to choose by'
+
 /** What the resources mean beside the listeners. */
 export function checkResources(
   resources: readonly Placed<Resource>[],
@@ -13,21 +19,15 @@ export function checkResources(
   const { inbound, findings } = context
   for (const { value, path } of resources) {
     const { backend, endpoint, firewall, hosts, id } = value
-    if (backend?.scheme === 'tcp') {
-      findings.error(
-        [...path, 'backend'],
-        'inbound listeners speak HTTP and cannot forward to a `tcp:` back end yet; write `http:` or `https:`',
-      )
-    }
+    const isTcp = backend?.scheme === 'tcp'
     const isServed = inbound.some(
-      ({ resource }) => resource?.key === id.key || (resource === undefined && hosts.length > 0),
+      ({ resource }) =>
+        resource?.key === id.key || (resource === undefined && hosts.length > 0 && !isTcp),
     )
     if (backend !== undefined && !isServed && !findings.foundWithin(['inbound'])) {
-      findings.warning(
-        [...path, 'backend'],
-        'no client reaches this back end: no inbound listener serves one of its `hosts` or names the resource',
-        'key',
-      )
+      const place = [...path, 'backend']
+      if (isTcp) findings.error(place, noTcpListener, 'key')
+      else findings.warning(place, noListener, 'key')
     }
     if (endpoint !== undefined && hosts.length === 0) {
       findings.warning(

@@ -82,7 +82,7 @@ function readParts(value: SettingsValue, { file, findings }: Context): Parts {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
-  const listeners = { directory, known: valuesOf(resources).map(({ id }) => id), findings }
+  const listeners = { directory, resources: valuesOf(resources), findings }
   return {
     scope,
     resources,
@@ -133,6 +133,7 @@ function assemble(
     health: value.health === undefined ? undefined : { listen: { ...value.health.listen } },
     admin:
       value.admin === undefined ? undefined : { socket: resolve(directory, value.admin.socket) },
+    lane: value.lane,
     limits: { ...value.limits },
     timeouts: { ...value.timeouts },
   }

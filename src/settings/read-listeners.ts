@@ -5,6 +5,7 @@ import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { referencedResourceId } from '../perimeter/resource-reference.ts'
+import type { Resource } from '../perimeter/resource.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import type { InboundValue, OutboundValue } from './schema.ts'
 import type { InboundListener, ListenAddress, OutboundListener } from './settings.ts'
@@ -12,7 +13,7 @@ import type { InboundListener, ListenAddress, OutboundListener } from './setting
 export interface ListenerContext {
   /** Relative paths start here. */
   readonly directory: string
-  readonly known: readonly ResourceId[]
+  readonly resources: readonly Resource[]
   readonly findings: Findings
 }
 
@@ -24,8 +25,10 @@ export function readInbound(
   const { findings } = context
   return values.map((value, index) => {
     const path: Path = ['inbound', index]
+    const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     const listener: InboundListener = {
       name: value.name,
+      protocol: hasTcpBackend(resource, context.resources) ? 'tcp' : 'http',
       listen: { host: value.listen.host, port: value.listen.port },
       network: value.network,
       clients: readPrefixes(value.clients ?? [], {
@@ -33,7 +36,7 @@ export function readInbound(
         findings,
         everyone: 'every caller would count as private and be let in whatever the rules say',
       }),
-      resource: readReference(value.resource, { ...context, path: [...path, 'resource'] }),
+      resource,
       trustedProxies: readPrefixes(value.trustedProxies, {
         path: [...path, 'trustedProxies'],
         findings,
@@ -50,6 +53,11 @@ export function readInbound(
     }
     return { value: listener, path }
   })
+}
+
+function hasTcpBackend(id: ResourceId | undefined, resources: readonly Resource[]): boolean {
+  const found = resources.find((resource) => resource.id.key === id?.key)
+  return found?.backend?.scheme === 'tcp'
 }
 
 /** Reads `outbound`. */
@@ -113,7 +121,10 @@ function readReference(
   context: ListenerContext & { readonly path: Path },
 ): ResourceId | undefined {
   if (text === undefined) return undefined
-  const id = referencedResourceId(text, context.known)
+  const id = referencedResourceId(
+    text,
+    context.resources.map((resource) => resource.id),
+  )
   if (id.kind === 'valid') return id.value
   // A resource that could not be read is no reason to say that it is not there.
   if (!context.findings.foundWithin(['resources'])) context.findings.error(context.path, id.message)

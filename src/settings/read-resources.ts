@@ -147,7 +147,7 @@ function readBackend(
   if (rest === undefined || (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp')) {
     findings.error(
       path,
-      `${quote(value.backend)} is no back end; write \`http://host:port\` or \`https://host:port\`, without a path`,
+      `${quote(value.backend)} is no back end; write \`http://host:port\`, \`https://host:port\` or \`tcp://host:port\`, without a path`,
     )
     return undefined
   }

@@ -67,7 +67,10 @@ const resource = object({
     default: [],
     description: 'names under which clients reach it; exact; one host belongs to one resource',
   }),
-  backend: optional(text(), 'where the service is: `http://host:port` or `https://host:port`'),
+  backend: optional(
+    text(),
+    'where the service is: `http://host:port`, `https://host:port` or `tcp://host:port`',
+  ),
   backendCaFile: optional(
     path,
     "PEM file that the certificate of an `https:` back end is verified against; absent: the system's authorities",
@@ -95,7 +98,10 @@ const inboundListener = object({
       '`private`: connections from `clients` arrive over a private endpoint, all others are public',
   }),
   clients: optional(prefixes, 'only with `network: private`, and required there'),
-  resource: optional(text(), 'every request is for this resource, whatever its Host'),
+  resource: optional(
+    text(),
+    'every request is for this resource, whatever its Host; with a `tcp:` back end, every connection, whatever it says',
+  ),
   trustedProxies: defaulted(prefixes, {
     default: [],
     description: "peers that are believed about the client's address, and about nothing else",
@@ -112,7 +118,7 @@ const inboundListener = object({
       ),
       keyFile: required(path, 'PEM file: private key; relative to the settings file'),
     }),
-    'terminates TLS; absent: plain HTTP',
+    'terminates TLS; absent: plain HTTP; never in front of a `tcp:` back end, to which TLS passes through',
   ),
 })
 
@@ -256,6 +262,11 @@ export const settingsShape = object({
     }),
     'policy in force, reload, recent denials',
   ),
+  lane: defaulted(choice(['relay', 'library']), {
+    default: 'relay',
+    description:
+      'what carries HTTP/1.1: `relay` is the fast one; `library` is slower, and there to step back to; read for each new connection',
+  }),
   limits: defaulted(
     object({
       headerBytes: defaulted(integer({ minimum: 256, maximum: MiB, unit: 'bytes' }), {
@@ -268,7 +279,7 @@ export const settingsShape = object({
       }),
       connections: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 20_000,
-        description: 'open connections of a listener; more is 503',
+        description: 'open connections of a listener; more is 503, for TCP a closed connection',
       }),
       concurrentStreams: defaulted(integer({ minimum: 1, maximum: 10_000 }), {
         default: 100,
@@ -276,7 +287,8 @@ export const settingsShape = object({
       }),
       tunnelsPerResource: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 10_000,
-        description: 'open tunnels and upgrades of a resource; more is 503',
+        description:
+          'open tunnels, upgrades and TCP connections of a resource; more is 503, for TCP a closed connection',
       }),
     }),
     { default: {}, description: 'bounds on what clients may use' },
@@ -302,11 +314,12 @@ export const settingsShape = object({
       dnsMs: defaulted(durationMs, { default: seconds(5), description: 'to resolve a name' }),
       tunnelIdleMs: defaulted(durationMs, {
         default: minutes(5),
-        description: 'without a byte through a tunnel or upgrade in either direction',
+        description:
+          'without a byte through a tunnel, upgrade or TCP connection in either direction',
       }),
       tunnelLifetimeMs: defaulted(durationMs, {
         default: hours(24),
-        description: 'of a tunnel or upgrade, however busy',
+        description: 'of a tunnel, upgrade or TCP connection, however busy',
       }),
       drainMs: defaulted(durationMs, {
         default: seconds(30),

@@ -22,6 +22,7 @@ export interface Settings {
   readonly audit: AuditSettings
   readonly health: { readonly listen: TcpAddress } | undefined
   readonly admin: { readonly socket: string } | undefined
+  readonly lane: Lane
   readonly limits: Limits
   readonly timeouts: Timeouts
 }
@@ -47,11 +48,13 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
+  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
   readonly clients: readonly Prefix[]
-  /** Every request is for this one, whatever its Host. */
+  /** Every request or connection is for this one, whatever it asks for. */
   readonly resource: ResourceId | undefined
   /** Peers believed about the client's address, and about nothing else. */
   readonly trustedProxies: readonly Prefix[]
@@ -82,6 +85,9 @@ export interface IdentitySettings {
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
 }
+
+/** What carries HTTP/1.1. */
+export type Lane = 'relay' | 'library'
 
 export interface EgressSettings {
   readonly ports: readonly number[]
@@ -119,7 +125,7 @@ export interface Limits {
   readonly connections: number
   /** Open streams of an HTTP/2 connection. */
   readonly concurrentStreams: number
-  /** Open tunnels and upgrades per resource. */
+  /** Open tunnels, upgrades and TCP connections per resource. */
   readonly tunnelsPerResource: number
 }
 

@@ -5,10 +5,10 @@ import { buildInForce } from '../support/in-force.ts'
 
 const tls = { certificateFile: '/a.crt', keyFile: '/a.key' }
 const inForce = buildInForce({
-  resources: ['orders', 'vault', 'search', 'loner'].map((id) => ({
+  resources: ['orders', 'vault', 'search', 'loner', 'ledger'].map((id) => ({
     id,
     hosts: [`${id}.test`],
-    backend: 'http://127.0.0.1:1',
+    backend: id === 'ledger' ? 'tcp://127.0.0.1:1' : 'http://127.0.0.1:1',
   })),
   perimeters: [
     {
@@ -20,7 +20,11 @@ const inForce = buildInForce({
       ],
     },
   ],
-  inbound: [{ name: 'public' }, { name: 'secure', resource: 'vault', tls }],
+  inbound: [
+    { name: 'public' },
+    { name: 'secure', resource: 'vault', tls },
+    { name: 'books', resource: 'ledger' },
+  ],
   outbound: [{ name: 'egress', resource: 'orders' }, { name: 'anybody' }],
 })
 
@@ -29,6 +33,7 @@ const bound: readonly Bound[] = [
   { side: 'outbound', name: 'anybody', address: { socket: '/run/egress.sock' } },
   { side: 'inbound', name: 'public', address: { host: '0.0.0.0', port: 8080 } },
   { side: 'inbound', name: 'secure', address: { host: '::', port: 8443 } },
+  { side: 'inbound', name: 'books', address: { host: '127.0.0.1', port: 15432 } },
   { side: 'health', name: 'health', address: { host: '0.0.0.0', port: 9900 } },
   { side: 'admin', name: 'admin', address: { socket: '/run/admin.sock' } },
 ]
@@ -38,6 +43,7 @@ void t.test('describeStart has one aligned line for each listener', (t) => {
   t.strictSame(lines, [
     'inbound   public   http://0.0.0.0:8080    for orders, vault, search, loner  (2 Enforced, 1 Learning, 1 not associated)',
     'inbound   secure   https://[::]:8443      for vault  (1 Enforced)',
+    'inbound   books    tcp://127.0.0.1:15432  for ledger  (1 not associated)',
     'outbound  egress   http://127.0.0.1:3128  for orders  (1 Enforced)',
     'outbound  anybody  /run/egress.sock       for nobody: every request is denied as unknown-caller',
     'health             http://0.0.0.0:9900    /livez /readyz /metrics',

@@ -40,6 +40,7 @@ function join(parts: InForceParts, ports: Readonly<Record<string, number>>) {
 void t.test('createDeliver finds the listener by port and resource', (t) => {
   const cases: readonly {
     readonly note: string
+    readonly resources?: NonNullable<InForceParts['resources']>
     readonly listeners: NonNullable<InForceParts['inbound']>
     readonly ports: Readonly<Record<string, number>>
     readonly port: number
@@ -71,10 +72,34 @@ void t.test('createDeliver finds the listener by port and resource', (t) => {
       port: 80,
       taken: ['b'],
     },
+    {
+      note: 'a listener for any Host has no bytes to choose by',
+      resources: [{ id: 'orders', backend: 'tcp://127.0.0.1:1' }],
+      listeners: [{ name: 'a' }],
+      ports: { a: 80 },
+      port: 80,
+      taken: [],
+    },
+    {
+      note: 'a back end of bytes, by its own listener',
+      resources: [{ id: 'orders', backend: 'tcp://127.0.0.1:1' }],
+      listeners: [{ name: 'a' }, { name: 'b', resource: 'orders' }],
+      ports: { a: 80, b: 80 },
+      port: 80,
+      taken: ['b'],
+    },
+    {
+      note: 'HTTP is never for a listener of bytes',
+      resources: [{ id: 'orders', backend: 'http://127.0.0.1:1' }],
+      listeners: [{ name: 'a', resource: 'orders', protocol: 'tcp' }],
+      ports: { a: 80 },
+      port: 80,
+      taken: [],
+    },
     { note: 'one that is not bound', listeners: [{ name: 'a' }], ports: {}, port: 80, taken: [] },
   ]
-  for (const { note, listeners, ports, port, taken } of cases) {
-    const joined = join({ inbound: listeners }, ports)
+  for (const { note, resources = [], listeners, ports, port, taken } of cases) {
+    const joined = join({ resources, inbound: listeners }, ports)
     const stream = joined.deliver(orders, deliveryTo(port))
     t.strictSame(joined.taken, taken, note)
     t.equal(stream === undefined, taken.length === 0, note)

@@ -234,3 +234,37 @@ void t.test('mergeSettings lets TLS that is switched on or off wait', (t) => {
   t.strictSame(swapped.needsRestart, [])
   t.end()
 })
+
+void t.test('mergeSettings leaves a listener out that is to speak another protocol', (t) => {
+  const shop = (backend: string): InForceParts => ({
+    resources: [
+      { id: 'orders', backend: 'http://127.0.0.1:1' },
+      { id: 'ledger', backend },
+    ],
+    inbound: [{ name: 'books', resource: 'ledger' }],
+  })
+  const http = settingsFrom(shop('http://127.0.0.1:1'))
+  const tcp = settingsFrom(shop('tcp://127.0.0.1:1'))
+  for (const [before, after] of [
+    [http, tcp],
+    [tcp, http],
+  ] as const) {
+    const changed = mergeSettings(before, after)
+    t.strictSame(changed.settings.inbound, [])
+    t.match(changed.needsRestart, [
+      /inbound listener `books` now speaks another protocol and denies/,
+    ])
+    const still = mergeSettings(changed.running, after)
+    t.strictSame(still.settings.inbound, [], 'what is bound has not changed meanwhile')
+    t.match(still.needsRestart, [/another protocol/])
+    const back = mergeSettings(still.running, before)
+    t.strictSame(back.settings.inbound, before.inbound)
+    t.strictSame(back.needsRestart, [])
+  }
+  const other = settingsFrom({
+    ...shop('tcp://127.0.0.1:1'),
+    inbound: [{ name: 'books', resource: 'orders' }],
+  })
+  t.strictSame(mergeSettings(tcp, other).settings.inbound, [], 'by another resource, too')
+  t.end()
+})

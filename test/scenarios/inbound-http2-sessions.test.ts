@@ -427,10 +427,14 @@ void t.test('a head in many frames is one head', async (t) => {
 void t.test('HTTP/2 that nobody agreed on is answered in HTTP/2, recorded and ended', async (t) => {
   const origin = await startOrigin()
   t.teardown(() => origin.close())
-  for (const isSecure of [false, true]) {
+  const ways = [false, true].flatMap((isSecure) => [
+    { isSecure, lane: 'relay' as const },
+    { isSecure, lane: 'library' as const },
+  ])
+  for (const { isSecure, lane } of ways) {
     const world = isSecure
-      ? await startInbound(t, openShop(origin.url, { inbound }), pem)
-      : await startInbound(t, openShop(origin.url))
+      ? await startInbound(t, openShop(origin.url, { inbound, lane }), pem)
+      : await startInbound(t, openShop(origin.url, { lane }))
     const { port } = world
     const client = await connectRaw(
       isSecure ? { port, tls: { ...asOrders, alpn: ['http/1.1'] } } : { port },

@@ -2,7 +2,10 @@ import type { AccessRecord } from '../../src/audit/record.ts'
 import type { EndedExchange } from '../../src/audit/meter.ts'
 import { createInboundProxy, type InboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { ListenerPem } from '../../src/inbound/listener.ts'
+import { createTcpProxy } from '../../src/inbound/tcp-proxy.ts'
+import type { InboundPorts } from '../../src/inbound/ports.ts'
 import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
+import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { monotonicNow } from '../../src/transport/slices.ts'
 import { type HeldInForce, holdInForce } from './in-force.ts'
 import type { InForceParts } from './settings-parts.ts'
@@ -34,11 +37,11 @@ interface Teardown {
   teardown(end: () => Promise<void>): void
 }
 
-/** The listener is called `public` unless the parts have another. */
+/** The listener is called `public` unless the parts have another. `dial` is for one in front of a `tcp:` back end. */
 export async function startInbound(
   t: Teardown,
   parts: InForceParts,
-  options: { readonly pem?: ListenerPem } = {},
+  options: { readonly pem?: ListenerPem; readonly dial?: Dial } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
   const inForce = holdInForce(given)
@@ -63,11 +66,13 @@ export async function startInbound(
     )
   }
   let ids = 0
-  const proxy = createInboundProxy(given.inbound[0]?.name ?? 'public', {
+  const [listener] = inForce.current()?.settings.inbound ?? []
+  const name = listener?.name ?? 'public'
+  const ports = {
     currentInForce: inForce.current,
     accessLog: {
       blocksNewWork: false,
-      accept(record) {
+      accept(record: AccessRecord) {
         records.push(record)
         changed()
       },
@@ -75,7 +80,7 @@ export async function startInbound(
     openConnections,
     meter: {
       opened: () => opened++,
-      ended(exchange) {
+      ended(exchange: EndedExchange) {
         ended.push(exchange)
         changed()
       },
@@ -84,7 +89,11 @@ export async function startInbound(
     newCorrelationId: () => `correlation-${++ids}`,
     now: () => Date.now(),
     monotonicNow,
-  })
+  } satisfies InboundPorts
+  const proxy =
+    listener?.protocol === 'tcp'
+      ? createTcpProxy(name, { ...ports, dial: options.dial ?? createDial() })
+      : createInboundProxy(name, ports)
   if (options.pem !== undefined) proxy.setSecureContext(options.pem)
   const { port } = await proxy.listen()
   t.teardown(async () => proxy.close())
@@ -136,6 +145,28 @@ export function openShop(backend: string, more: Partial<InForceParts> = {}): InF
 /** The same with nobody let in. */
 export function closedShop(backend: string, more: Partial<InForceParts> = {}): InForceParts {
   return { ...openShop(backend, more), perimeters: [shopPerimeter([])] }
+}
+
+/** An Enforced database `ledger` that takes any bytes, with a listener of its own; `office` may be nobody. */
+export function openBank(
+  backendPort: number,
+  more: Partial<InForceParts> & { readonly office?: readonly string[] } = {},
+): InForceParts {
+  const { office = ['127.0.0.0/8'], ...rest } = more
+  return {
+    resources: [
+      { id: 'ledger', hosts: ['ledger.test'], backend: `tcp://127.0.0.1:${backendPort}` },
+    ],
+    perimeters: [
+      {
+        name: 'bank',
+        profiles: [{ name: 'books', accessRules: [{ name: 'office', addressPrefixes: office }] }],
+        associations: [{ resource: 'ledger' }],
+      },
+    ],
+    inbound: [{ name: 'public', resource: 'ledger' }],
+    ...rest,
+  }
 }
 
 function shopPerimeter(

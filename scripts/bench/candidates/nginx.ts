@@ -20,6 +20,7 @@ function reverse({ purpose, port, target, certificate }: Place): string {
   const listen = `listen 127.0.0.1:${port}${tls ? ' ssl' : ''}`
   return `
     access_log access.log combined buffer=64k flush=1s;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate ${certificate.certificateFile};
     ssl_certificate_key ${certificate.keyFile};
     upstream backend {

@@ -1,18 +1,32 @@
-import { type Bench, newFolder, type Scenario, startCandidates } from '../bench.ts'
+import { type Scenario, startCandidates } from '../bench.ts'
 import { startBackEnd } from '../back-end.ts'
 import { backendHost, type Candidate, type Purpose } from '../candidates/candidate.ts'
-import type { KeepAliveOrder, KeepAliveResult } from '../load/keep-alive.ts'
+import type { KeepAliveOrder } from '../load/keep-alive.ts'
+import type { LoadResult } from '../load-result.ts'
 import { type Contestant, runRounds } from '../run-rounds.ts'
+import { runLoad } from './run-load.ts'
 
 /** Requests for 1 KiB over connections that are kept: the steady state of a proxy. */
 
 const connections = 64
-const program = new URL('../load/keep-alive.ts', import.meta.url).pathname
+const program = 'keep-alive'
 
 export const reverse = createScenario({
   name: 'reverse',
   title: `reverse proxy: GET of 1 KiB over ${connections} kept connections`,
   purpose: 'reverse',
+})
+
+export const reverseTls = createScenario({
+  name: 'tls',
+  title: `reverse proxy that terminates TLS (TLS_AES_128_GCM_SHA256): GET of 1 KiB over ${connections} kept connections`,
+  purpose: 'reverse-tls',
+})
+
+export const forward = createScenario({
+  name: 'forward',
+  title: `forward proxy: GET of 1 KiB in absolute form over ${connections} kept connections`,
+  purpose: 'forward',
 })
 
 function createScenario(setup: {
@@ -29,21 +43,25 @@ function createScenario(setup: {
       const started = await startCandidates(bench, { purpose, target: backEnd.port })
       const contestants = started.map(({ candidate, port, pid }): Contestant => {
         const head = requestOf(candidate, { purpose, target: backEnd.port })
-        const order = { port, head, connections, tls: purpose === 'reverse-tls' }
+        const order: Omit<KeepAliveOrder, 'seconds'> = {
+          port,
+          head,
+          connections,
+          tls: purpose === 'reverse-tls',
+        }
         return {
           name: candidate.name,
           pid,
-          load: (seconds) => load(bench, { ...order, seconds }),
+          load: (seconds) => runLoad<LoadResult>(bench, { program, order: { ...order, seconds } }),
         }
       })
-      const figures = await runRounds(bench, { scenario: name, unit: 'µs/request', contestants })
-      for (const service of [...started, backEnd]) await service.stop()
-      return figures
+      return runRounds(bench, { scenario: name, unit: 'µs/request', contestants })
     },
   }
 }
 
-function requestOf(
+/** The request as it goes to this candidate. */
+export function requestOf(
   candidate: Candidate,
   { purpose, target }: { readonly purpose: Purpose; readonly target: number },
 ): string {
@@ -51,15 +69,4 @@ function requestOf(
   if (purpose !== 'forward') return `GET /orders/1 HTTP/1.1\r\nHost: ${backendHost}\r\n${rest}`
   const authority = `${candidate.destination}:${target}`
   return `GET http://${authority}/orders/1 HTTP/1.1\r\nHost: ${authority}\r\n${rest}`
-}
-
-async function load(bench: Bench, order: KeepAliveOrder) {
-  const { requests, ...rest } = await bench.children.run<KeepAliveResult>({
-    name: 'the load',
-    core: bench.cores.load,
-    folder: newFolder(bench, 'load'),
-    program: process.execPath,
-    args: [program, JSON.stringify(order)],
-  })
-  return { units: requests, ...rest }
 }

@@ -1,0 +1,11 @@
+import type { Delivery } from '../identity/caller.ts'
+import type { IpAddress } from '../wire/address.ts'
+
+/** A connection as it arrived. Kept as long as it is open, so that it can be judged again from the start. */
+export interface ConnectionFacts {
+  /** Name of the listener. */
+  readonly listener: string
+  readonly peer: IpAddress | undefined
+  readonly peerPort: number | undefined
+  readonly delivery: Delivery | undefined
+}

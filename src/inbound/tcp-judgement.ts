@@ -1,0 +1,69 @@
+import type { Delivery } from '../identity/caller.ts'
+import { collectEvidence } from '../identity/evidence.ts'
+import { identify } from '../identity/identify.ts'
+import { evaluateInbound } from '../policy/evaluate-inbound.ts'
+import type { PolicySnapshot, ResourcePolicy } from '../policy/snapshot.ts'
+import type { InForce } from '../settings/in-force.ts'
+import type { InboundListener } from '../settings/settings.ts'
+import type { Authority } from '../wire/authority.ts'
+import type { ConnectionFacts } from './connection-facts.ts'
+import { denial, type Judgement } from './judge-request.ts'
+import { networkOf } from './network.ts'
+
+/** There is no header, so nobody is believed about anything: the peer is the caller. */
+const nobodyElse = { headersTrustedFrom: [], trustedProxies: [] }
+
+/**
+ * Judges a connection whose bytes nobody reads: listener, resource, network, caller, policy. Without anything in force it
+ * is denied. Pure; a fault in it throws, and the caller denies.
+ */
+export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): Judgement {
+  if (inForce === undefined) {
+    return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
+  }
+  const { settings, snapshot } = inForce
+  const policyVersion = snapshot.version
+  const authority = facts.delivery && authorityOf(facts.delivery)
+  const listener = settings.inbound.find(({ name }) => name === facts.listener)
+  const resource = listener && findResource(snapshot, listener, facts)
+  if (listener === undefined || resource === undefined) {
+    return denial(facts, { reason: 'unknown-resource', authority, policyVersion })
+  }
+  const { headers } = settings.identity
+  const { forwardedHeader } = listener
+  const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
+  const rules = { headers, forwardedHeader, ...nobodyElse }
+  const identification = identify(evidence, rules, snapshot)
+  if (identification.kind !== 'caller') {
+    return denial(facts, { reason: 'unknown-caller', authority, resource, policyVersion })
+  }
+  const { caller, port: callerPort } = identification
+  const network = networkOf(listener, facts)
+  return {
+    decision: evaluateInbound(snapshot, { resource, network, source: caller }),
+    authority,
+    caller,
+    callerPort,
+    removedHeaders: [],
+    detail: undefined,
+    status: undefined,
+  }
+}
+
+/** What the member asked its egress for. */
+function authorityOf({ name, port }: Delivery): Authority {
+  return { host: { kind: 'name', name }, port }
+}
+
+/** The listener's resource, as long as its back end takes any bytes. A delivery must have been decided for a name of it. */
+function findResource(
+  snapshot: PolicySnapshot,
+  { protocol, resource }: InboundListener,
+  { delivery }: ConnectionFacts,
+): ResourcePolicy | undefined {
+  if (protocol !== 'tcp' || resource === undefined) return undefined
+  const found = snapshot.resources.get(resource.key)
+  if (found?.resource?.backend?.scheme !== 'tcp') return undefined
+  if (delivery === undefined) return found
+  return snapshot.resourcesByHost.get(delivery.name) === found ? found : undefined
+}

@@ -1,0 +1,151 @@
+import { createServer, Socket } from 'node:net'
+import { type Duplex, duplexPair } from 'node:stream'
+import { PerimeterError } from '../errors.ts'
+import type { Delivery } from '../identity/caller.ts'
+import { parsePeer } from '../identity/evidence.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Dial } from '../transport/dial.ts'
+import { createDialAuthority } from '../transport/dial-authority.ts'
+import { answeredBeyondLimit, createDropCounter } from '../transport/dropped.ts'
+import { listen } from '../transport/listener.ts'
+import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
+import type { RefuseAs } from './admit.ts'
+import type { InboundProxy } from './inbound-proxy.ts'
+import type { InboundPorts } from './ports.ts'
+import { TcpConnection, type TcpContext } from './tcp-connection.ts'
+
+/** What a listener in front of a `tcp:` back end is given. */
+export interface TcpPorts extends InboundPorts {
+  readonly dial: Dial
+}
+
+const tooManyConnections: RefuseAs = { reason: 'limit', detail: 'too many connections' }
+
+/**
+ * The reverse proxy of one listener whose resource has a `tcp:` back end: it decides once a connection and then moves
+ * bytes. Its settings are looked up by name for each connection, so that a reload changes everything but the address.
+ */
+export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundProxy {
+  const settings = (): Settings | undefined => ports.currentInForce()?.settings
+  const context: TcpContext = {
+    ports,
+    dialBackend: createDialAuthority(ports.dial),
+    slots: tunnelSlotsOf(ports.openConnections),
+    open: new Set(),
+  }
+  const streams = new Set<Duplex>()
+  let port: number | undefined
+  let hasClosed = false
+
+  const countDropped = createDropCounter((dropped) => {
+    ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
+  })
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    // CVE-2023-2968: reset while it was accepted, so that nobody can say any more who it was.
+    if (socket.remoteAddress === undefined) socket.destroy()
+    else accept(socket, undefined)
+  })
+
+  function accept(stream: Duplex, delivery: Delivery | undefined): void {
+    stream.on('error', ignore)
+    const limit = settings()?.limits.connections ?? 0
+    if (streams.size >= limit + answeredBeyondLimit) {
+      countDropped()
+      stream.destroy()
+      return
+    }
+    const refuseAs = streams.size >= limit ? tooManyConnections : undefined
+    count(stream)
+    const socket = stream instanceof Socket ? stream : undefined
+    const facts = {
+      listener: listenerName,
+      peer: parsePeer(socket?.remoteAddress),
+      peerPort: socket?.remotePort,
+      delivery,
+    }
+    void new TcpConnection(context, { stream, facts }).serve(refuseAs)
+  }
+
+  function count(stream: Duplex): void {
+    const startedAt = ports.monotonicNow()
+    streams.add(stream)
+    ports.meter.opened('connection', 'Inbound')
+    stream.once('close', () => {
+      streams.delete(stream)
+      ports.meter.ended({
+        kind: 'connection',
+        direction: 'Inbound',
+        resource: undefined,
+        status: undefined,
+        bytesIn: 0,
+        bytesOut: 0,
+        durationMs: ports.monotonicNow() - startedAt,
+      })
+    })
+  }
+
+  function stopAccepting(): void {
+    if (server.listening) server.close()
+  }
+
+  return {
+    name: listenerName,
+    get port() {
+      return port
+    },
+    get open() {
+      return context.open.size
+    },
+    async listen() {
+      const own = settings()?.inbound.find(({ name }) => name === listenerName)
+      if (own === undefined)
+        throw new PerimeterError('RF_LISTEN', `no inbound listener \`${listenerName}\``)
+      const address = await listen(server, own.listen, {
+        onFault: (error) =>
+          ports.log.error({ err: error, listener: listenerName }, 'listener fault'),
+      })
+      port = address.port
+      return address
+    },
+    deliver(delivery) {
+      const [theirs, ours] = duplexPair()
+      // Theirs to handle, but an end of ours must never be an unhandled error of theirs.
+      theirs.on('error', ignore)
+      // Node's pair tells of an end only; a side whose peer was destroyed would wait for it for ever.
+      theirs.once('close', () => ours.destroy())
+      // And what was cut short must not look like an end.
+      ours.once('close', () =>
+        theirs.destroy(ours.writableFinished ? undefined : new Error('cut off')),
+      )
+      if (hasClosed) theirs.destroy()
+      else accept(ours, delivery)
+      return theirs
+    },
+    // TLS passes through: the back end has the certificate.
+    setSecureContext() {},
+    stopAccepting,
+    async close() {
+      hasClosed = true
+      const closed = new Promise<void>((resolve) => {
+        if (server.listening) server.once('close', resolve)
+        else resolve()
+      })
+      stopAccepting()
+      const over = [...context.open].map((connection) => {
+        connection.end('drain-timeout')
+        return connection.over
+      })
+      const gone = [...streams].map(
+        (stream) =>
+          new Promise<void>((resolve) => {
+            stream.once('close', resolve)
+            stream.destroy()
+          }),
+      )
+      await Promise.all([closed, ...over, ...gone])
+    },
+  }
+}
+
+function ignore(): void {}

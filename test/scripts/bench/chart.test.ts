@@ -1,0 +1,37 @@
+import t from 'tap'
+import { drawChart } from '../../../scripts/bench/chart.ts'
+import type { Figure } from '../../../scripts/bench/figure.ts'
+
+const rest: Omit<Figure, 'scenario' | 'candidate' | 'cost'> = {
+  unit: 'µs/request',
+  residentMiB: 1,
+  spread: 0,
+  runs: 1,
+  disturbed: 0,
+}
+
+void t.test(
+  'drawChart: a group for each scenario that was run, the cheapest first, ours marked',
+  async (t) => {
+    const figures: readonly Figure[] = [
+      { scenario: 'reverse', candidate: 'squid', cost: 100, ...rest },
+      { scenario: 'reverse', candidate: 'ringfence', cost: 25, ...rest },
+    ]
+    const scenarios = new Map([
+      ['reverse', 'requests & <answers>'],
+      ['connect', 'tunnels'],
+    ])
+    const chart = drawChart(figures, { title: 'cost', notes: ['a machine'], scenarios })
+    t.match(chart, 'requests &amp; &lt;answers>')
+    t.match(chart, '>a machine<')
+    t.notMatch(chart, 'tunnels')
+    t.ok(chart.indexOf('>ringfence<') < chart.indexOf('>squid<'))
+    const widths = [...chart.matchAll(/<rect class="(\w+)" [^>]*width="(\d+)"/g)]
+    t.strictSame(
+      widths.map(([, kind]) => kind),
+      ['subject', 'peer'],
+    )
+    const [ours = 0, theirs = 0] = widths.map(([, , width]) => Number(width))
+    t.ok(Math.abs(ours * 4 - theirs) <= 4, 'lengths are in proportion')
+  },
+)
