@@ -39,9 +39,11 @@ export interface DemoOptions {
   readonly write?: (line: string) => void
   /** Default: whether standard output is a terminal. */
   readonly colours?: boolean
+  /** What is tried; default all there is. */
+  readonly stories?: readonly Story[]
 }
 
-const stories: readonly Story[] = [
+const allStories: readonly Story[] = [
   enforcedInbound,
   learningInbound,
   unassociatedInbound,
@@ -62,6 +64,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const {
     write = (line) => process.stdout.write(`${line}\n`),
     colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+    stories = allStories,
   } = options
   const children = new Children()
   const interrupted = watchInterrupts()
@@ -73,7 +76,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       folder = mkdtempSync(path.join(tmpdir(), 'ringfence-demo-'))
       const world = await createWorld(children, folder)
       const program = await startProgram(world, children)
-      const failed = await program.during(runStories({ world, report, isOver: interrupted.isOver }))
+      const { isOver } = interrupted
+      const failed = await program.during(runStories(stories, { world, report, isOver }))
       if (failed > 0) for (const line of program.lines) report.note(line.slice(0, shownWidth))
       if (options.keep) {
         await changeRules(world, startRules)
@@ -122,11 +126,14 @@ async function startProgram(world: World, children: Children): Promise<Program> 
 }
 
 /** Returns how many checks failed. */
-async function runStories(parts: {
-  readonly world: World
-  readonly report: Report
-  readonly isOver: () => boolean
-}): Promise<number> {
+async function runStories(
+  stories: readonly Story[],
+  parts: {
+    readonly world: World
+    readonly report: Report
+    readonly isOver: () => boolean
+  },
+): Promise<number> {
   const { world, report, isOver } = parts
   const log = await AccessLog.open(world.logFile)
   try {

@@ -47,6 +47,10 @@ export interface AdmitOptions {
   readonly isFull?: (resource: string) => boolean
   /** Ends what was admitted, because a later policy does not allow it. */
   readonly revoke: () => void
+  /** Judges the request; absent: all of it, from the start. A fault in it denies. */
+  readonly judge?: () => Judgement
+  /** What stands for it among what is open, from its judgement and resource (`ResourceId.key`); absent: one made for it. */
+  readonly stand?: (judgement: Judgement, resource: string) => Standing
 }
 
 const logIsFull: RefuseAs = { reason: 'limit', detail: unloggable }
@@ -67,13 +71,13 @@ export function admit(ports: InboundPorts, facts: Facts, options: AdmitOptions):
 }
 
 function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admission {
-  const { isFull, revoke } = options
+  const { isFull, revoke, judge = () => judgeNow(ports, facts) } = options
   const refuseAs = options.refuseAs ?? (ports.accessLog.blocksNewWork ? logIsFull : undefined)
   const policyVersion = ports.currentInForce()?.version ?? ''
   if (refuseAs !== undefined) {
     return { kind: 'refused', judgement: denial(facts, { ...refuseAs, policyVersion }) }
   }
-  let judgement = judgeSafely(ports, facts)
+  let judgement = judgeSafely(ports, facts, judge)
   for (let attempt = 1; judgement.decision.effect === 'allow'; attempt++) {
     const { resource } = judgement.decision
     const backend = resource?.resource?.backend
@@ -87,13 +91,15 @@ function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admis
     if (isFull?.(resource.id.key) === true) {
       return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'limit' }) }
     }
-    const standing = standingOf(ports, facts, { judgement, resource: resource.id.key, revoke })
+    const standing =
+      options.stand?.(judgement, resource.id.key) ??
+      standingOf(ports, facts, { judgement, resource: resource.id.key, revoke })
     if (ports.openConnections.register(standing.entry))
       return { kind: 'admitted', judgement, backend, standing }
     if (attempt === maxAttempts) {
       return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'policy-revoked' }) }
     }
-    judgement = judgeSafely(ports, facts)
+    judgement = judgeSafely(ports, facts, judge)
   }
   return { kind: 'refused', judgement }
 }
@@ -109,11 +115,9 @@ function standingOf(
     entry: {
       version: judgement.decision.policyVersion,
       judge() {
-        const again = judgeSafely(ports, facts)
-        const { effect, resource: reached } = again.decision
-        if (effect !== 'allow' || reached?.id.key !== resource) return false
-        standing.judgement = again
-        return true
+        const again = judgeAgain(ports, facts, resource)
+        if (again !== undefined) standing.judgement = again
+        return again !== undefined
       },
       revoke,
     },
@@ -121,11 +125,26 @@ function standingOf(
   return standing
 }
 
+/** Judges what is open under what is in force now; undefined: it is no longer allowed to that resource (`ResourceId.key`). */
+export function judgeAgain(
+  ports: InboundPorts,
+  facts: Facts,
+  resource: string,
+): Judgement | undefined {
+  const again = judgeSafely(ports, facts, () => judgeNow(ports, facts))
+  const { effect, resource: reached } = again.decision
+  return effect === 'allow' && reached?.id.key === resource ? again : undefined
+}
+
+function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
+  const inForce = ports.currentInForce()
+  return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
+}
+
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */
-function judgeSafely(ports: InboundPorts, facts: Facts): Judgement {
+function judgeSafely(ports: InboundPorts, facts: Facts, judge: () => Judgement): Judgement {
   try {
-    const inForce = ports.currentInForce()
-    return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
+    return judge()
   } catch (error) {
     ports.log.error({ err: error, listener: facts.listener }, 'what arrived could not be judged')
     return denial(facts, { reason: 'internal-error' })

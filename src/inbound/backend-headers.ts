@@ -23,12 +23,8 @@ export interface BackendHeadersInput {
  * our own prefix; then our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
  */
 export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders {
-  const { rawHeaders, identityHeaders, forwardedHeader, forwarded } = input
-  const isHopByHop = hopByHopIn(rawHeaders)
-  const headers = collect(rawHeaders, (lowerName) => {
-    const folded = foldName(lowerName)
-    return isHopByHop(lowerName) || isCallerHeader(identityHeaders, folded) || isForUs(folded)
-  })
+  const { rawHeaders, forwardedHeader, forwarded } = input
+  const headers = collect(rawHeaders, droppedFrom(input))
   // A body that came in chunks leaves in chunks: Node frames no body by itself on GET, HEAD, DELETE and OPTIONS.
   if (isChunked(rawHeaders)) headers['transfer-encoding'] = 'chunked'
   const own = writeForwarded(forwardedHeader, forwarded)
@@ -36,15 +32,42 @@ export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders 
   return headers
 }
 
-/** The same from what was admitted. Throws where the listener is gone, which admits nothing. */
-export function headersFor(
+/** The same as the field lines of a request, as Latin-1 text with the empty line. */
+export function backendFieldLines(input: BackendHeadersInput): string {
+  const { rawHeaders, forwardedHeader, forwarded } = input
+  const isDropped = droppedFrom(input)
+  let lines = ''
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ''
+    if (!isDropped(name.toLowerCase())) lines += `${name}: ${rawHeaders[index + 1] ?? ''}\r\n`
+  }
+  if (isChunked(rawHeaders)) lines += 'Transfer-Encoding: chunked\r\n'
+  const own = writeForwarded(forwardedHeader, forwarded)
+  for (let index = 0; index < own.length; index += 2)
+    lines += `${own[index]}: ${own[index + 1]}\r\n`
+  return `${lines}\r\n`
+}
+
+function droppedFrom({
+  rawHeaders,
+  identityHeaders,
+}: BackendHeadersInput): (lowerName: string) => boolean {
+  const isHopByHop = hopByHopIn(rawHeaders)
+  return (lowerName) => {
+    const folded = foldName(lowerName)
+    return isHopByHop(lowerName) || isCallerHeader(identityHeaders, folded) || isForUs(folded)
+  }
+}
+
+/** What those are made of, from what was admitted. Throws where the listener is gone, which admits nothing. */
+export function backendHeadersInput(
   inForce: InForce | undefined,
   facts: RequestFacts,
   { authority, caller }: Judgement,
-): OutgoingHttpHeaders {
+): BackendHeadersInput {
   const listener = inForce?.settings.inbound.find(({ name }) => name === facts.listener)
   assert(inForce !== undefined && listener !== undefined && authority !== undefined)
-  return backendHeaders({
+  return {
     rawHeaders: facts.rawHeaders,
     identityHeaders: inForce.settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
@@ -53,7 +76,7 @@ export function headersFor(
       proto: facts.isSecure ? 'https' : 'http',
       host: formatAuthority(authority, facts.isSecure ? 443 : 80),
     },
-  })
+  }
 }
 
 /** The fields of an upgrade to WebSocket besides (RFC 6455 4.1). */

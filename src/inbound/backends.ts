@@ -3,10 +3,11 @@ import { Agent as HttpsAgent } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Backend } from '../perimeter/resource.ts'
+import { UpstreamPool } from '../transport/relay/upstream-pool.ts'
 import type { BackendAuthorities } from '../settings/in-force.ts'
 import { seconds } from '../units.ts'
 import { formatAuthority } from '../wire/authority.ts'
-import { type BackendPhase, connectDeadlineCode } from './backend-failure.ts'
+import { type BackendPhase, connectDeadlineCode } from '../transport/backend-failure.ts'
 
 /** A back end, ready to be called. */
 export interface BackendTarget {
@@ -18,6 +19,8 @@ export interface BackendTarget {
   readonly pooled: HttpAgent
   /** A connection of its own for each call: a second attempt, an upgrade. */
   readonly fresh: HttpAgent
+  /** Those of the relay. */
+  readonly upstreams: UpstreamPool
 }
 
 export interface Backends {
@@ -57,6 +60,7 @@ export function createBackends(options: { readonly connectMs: () => number }): B
   const byBackend = new WeakMap<Backend, BackendTarget>()
   const phases = new WeakMap<Duplex, BackendPhase>()
   const sockets = new Set<Socket>()
+  const pools = new Set<UpstreamPool>()
 
   function createTarget(
     scheme: 'http' | 'https',
@@ -79,7 +83,14 @@ export function createBackends(options: { readonly connectMs: () => number }): B
     watchConnections(agents.pooled, { isSecure, isNamed, allowHalfOpen: false })
     // A tunnel needs both directions apart; in a pool Node would take a connection that the peer has ended for a good one.
     watchConnections(agents.fresh, { isSecure, isNamed, allowHalfOpen: true })
-    return { scheme, host: name ?? (host.kind === 'address' ? host.text : ''), port, ...agents }
+    const address = {
+      host: name ?? (host.kind === 'address' ? host.text : ''),
+      port,
+      ...(isSecure ? { tls: { servername: secure.servername, ca: secure.ca } } : {}),
+    }
+    const upstreams = new UpstreamPool({ address, connectMs: options.connectMs })
+    pools.add(upstreams)
+    return { scheme, host: address.host, port, ...agents, upstreams }
   }
 
   function watchConnections(agent: HttpAgent, kind: ConnectionKind): void {
@@ -137,10 +148,13 @@ export function createBackends(options: { readonly connectMs: () => number }): B
     },
     phaseOf: (socket) => (socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')),
     get open() {
-      return sockets.size
+      let open = sockets.size
+      for (const pool of pools) open += pool.open
+      return open
     },
     destroy() {
       for (const socket of sockets) socket.destroy()
+      for (const pool of pools) pool.destroy()
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Backend } from '../perimeter/resource.ts'
-import type { FailureReason } from '../reasons.ts'
+import type { CloseReason, FailureReason } from '../reasons.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CallBackend } from './http-proxy.ts'
@@ -8,6 +8,16 @@ import type { Connection } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
+
+/** A connection that the relay serves. */
+export interface Relayed {
+  /** A request is under way. */
+  readonly isBusy: boolean
+  /** Ends the request under way, because the perimeter or the process wants it to. */
+  abort(reason: CloseReason): void
+  /** Ends it if it is idle, else with the answer under way, which is its last. */
+  drain(): void
+}
 
 /** What the parts of one inbound proxy share. */
 export interface InboundContext {
@@ -19,6 +29,8 @@ export interface InboundContext {
   /** Everything that is open. */
   readonly exchanges: Set<Exchange>
   readonly slots: TunnelSlots
+  /** Connections that the relay serves. */
+  readonly relayed: Set<Relayed>
   /** Draining: each answer is the last of its connection. */
   isDraining: boolean
 }
@@ -39,10 +51,13 @@ export function findTarget(
   }
 }
 
+/** As Node's parser gives it. */
+type ArrivedHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>
+
 /** The request as facts. */
 export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
-  { request, connection }: { readonly request: IncomingMessage; readonly connection: Connection },
+  { request, connection }: { readonly request: ArrivedHead; readonly connection: Connection },
 ): RequestFacts {
   const { isSecure, peer, peerPort, delivery } = connection
   return {

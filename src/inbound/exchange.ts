@@ -6,13 +6,7 @@ import type { Connection } from './connection.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
 
-/**
- * One request or upgrade from arrival to end: what is counted of it and what is written at its end.
- *
- * Whoever serves it is known to tables of what is open and of deadlines by `abort`, `revoke` and `expire` alone, and those
- * let go of it at the end. The engine links each table of a Set or a Map to the larger or emptier one that replaces it:
- * once one of them has grown old, all that was ever in its successors lives until everything is collected.
- */
+/** One request or upgrade from arrival to end: what is counted of it and what is written at its end. */
 export interface Exchange {
   /** An upgrade is a request until it has been switched. */
   kind: 'request' | 'tunnel'
@@ -23,12 +17,8 @@ export interface Exchange {
   bytesOut: number
   /** Sent to the client; undefined as long as nothing was. */
   status: number | undefined
-  /** Ends it because the perimeter or the process wants it to. */
-  readonly abort: (closeReason: CloseReason) => void
-  /** The same because a later policy does not allow it. */
-  readonly revoke: () => void
-  /** Nothing moved for too long. */
-  readonly expire: () => void
+  /** Ends it because the process wants it to. Let go of at its end: `exchanges` may keep what has left it, as a Map does in `connections.ts`. */
+  abort: (closeReason: CloseReason) => void
   /** Once admitted, until its end. */
   admitted: Standing | undefined
   /** The protocol has been switched, with this status: the request is over and a tunnel begins. */
@@ -42,15 +32,13 @@ export interface ExchangeOptions {
   readonly correlationId: string
   /** All that are open. */
   readonly exchanges: Set<Exchange>
-  /** Neither is called after the end. */
+  /** Not called after the end. */
   readonly abort: (closeReason: CloseReason) => void
-  readonly expire: () => void
 }
 
 export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exchange {
-  const { facts, correlationId, exchanges } = options
+  const { facts, correlationId, exchanges, abort } = options
   const startedAt = ports.monotonicNow()
-  let { abort, expire } = options
   let isEnded = false
   const exchange: Exchange = {
     kind: 'request',
@@ -59,13 +47,11 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     bytesIn: 0,
     bytesOut: 0,
     status: undefined,
-    abort: (closeReason) => abort(closeReason),
-    revoke: () => abort('policy-revoked'),
-    expire: () => expire(),
+    abort,
     admitted: undefined,
     becomeTunnel(status) {
       exchange.status = status
-      tellMeter(ports.monotonicNow() - startedAt)
+      tellMeter(ports, exchange, ports.monotonicNow() - startedAt)
       exchange.kind = 'tunnel'
       ports.meter.opened('tunnel', 'Inbound')
     },
@@ -76,28 +62,34 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
       const { bytesIn, bytesOut, admitted } = exchange
       const durationMs = ports.monotonicNow() - startedAt
       if (admitted !== undefined) ports.openConnections.unregister(admitted.entry)
-      tellMeter(durationMs)
+      tellMeter(ports, exchange, durationMs)
       writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
       exchange.admitted = undefined
-      abort = nothing
-      expire = nothing
+      exchange.abort = nothing
     },
   }
   exchanges.add(exchange)
   ports.meter.opened('request', 'Inbound')
   return exchange
+}
 
-  function tellMeter(durationMs: number): void {
-    const { kind, bytesIn, bytesOut, status, admitted } = exchange
-    const resource = admitted?.judgement.decision.resource?.id.key
-    const direction = 'Inbound'
-    ports.meter.ended({ kind, direction, resource, status, bytesIn, bytesOut, durationMs })
-  }
+/** What is counted of an exchange. */
+export type Counted = Pick<
+  Exchange,
+  'kind' | 'facts' | 'correlationId' | 'bytesIn' | 'bytesOut' | 'status'
+> & { readonly admitted: Pick<Standing, 'judgement'> | undefined }
+
+/** Tells the meter that one is over. */
+export function tellMeter(ports: InboundPorts, counted: Counted, durationMs: number): void {
+  const { kind, bytesIn, bytesOut, status, admitted } = counted
+  const resource = admitted?.judgement.decision.resource?.id.key
+  const direction = 'Inbound'
+  ports.meter.ended({ kind, direction, resource, status, bytesIn, bytesOut, durationMs })
 }
 
 /** A refusal is over with its record. Of what was admitted, all that lasted or went wrong has an end line. */
-function writeEnd(ports: InboundPorts, exchange: Exchange, end: RecordEnd): void {
-  const { kind, facts, correlationId, admitted } = exchange
+export function writeEnd(ports: InboundPorts, counted: Counted, end: RecordEnd): void {
+  const { kind, facts, correlationId, admitted } = counted
   if (admitted === undefined) return
   const lasts = ports.currentInForce()?.settings.audit.endLineAfterMs ?? 0
   if (kind === 'request' && end.closeReason === 'complete' && end.durationMs <= lasts) return

@@ -3,7 +3,7 @@ import { ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'n
 import { type Readable, Stream } from 'node:stream'
 import type { ProxyServer, ServerOptions } from 'http-proxy'
 import type { FailureReason } from '../reasons.ts'
-import { failureReason } from './backend-failure.ts'
+import { failureReason } from '../transport/backend-failure.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CalledMessage, CalledResponse } from './client-side.ts'
 import type { BackendResponse } from './relay-response.ts'

@@ -16,6 +16,7 @@ import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connect
 import { factsOf, type InboundContext } from './context.ts'
 import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
+import { RelayedConnection } from './relayed-connection.ts'
 import { admit, type RefuseAs, tooManyConnections } from './admit.ts'
 import { serveRequest, type Serving } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
@@ -56,6 +57,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     callBackend: loadOnce(() => loadCallBackend(backends)),
     exchanges: new Set(),
     slots: tunnelSlotsOf(ports.openConnections),
+    relayed: new Set(),
     isDraining: false,
   }
 
@@ -65,18 +67,33 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     speakHttp2: (connection) => http2.speak(connection),
     onConnection: countConnection,
     onDropped: () => countDropped(),
-    isUpgrade: (request, { current, isClosing }) =>
-      current === undefined && !isClosing && isPlainUpgrade(request),
+    isUpgrade: (request, connection) =>
+      connection.current === undefined &&
+      !connection.isClosing &&
+      isPlainUpgrade(factsOf(context, { connection, request })),
     onRequest: serve,
     onUpgrade(arrived) {
       arrived.connection.hasSpoken = true
-      serveUpgrade(context, arrived, arrived.connection.isTooMany ? tooManyConnections : undefined)
+      const { connection, head } = arrived
+      serveUpgrade(
+        context,
+        { connection, head, facts: factsOf(context, arrived) },
+        connection.isTooMany ? tooManyConnections : undefined,
+      )
     },
     onLateConnect(arrived) {
       const { connection } = arrived
       if (connection.isDeaf) return
       deafen(connection)
-      connection.afterLast = () => serveUpgrade(context, arrived, connectBehind)
+      const facts = factsOf(context, arrived)
+      connection.afterLast = () =>
+        serveUpgrade(context, { connection, facts, head: arrived.head }, connectBehind)
+    },
+    takesOver(connection) {
+      if (settings()?.lane === 'library') return false
+      if (hasStopped) connection.stream.destroy()
+      else new RelayedConnection(context, connection)
+      return true
     },
     onFlood: breakConnection,
     onUnreadable: (error, connection) => serveUnreadable(context, connection, error),
@@ -146,6 +163,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     hasStopped = true
     // Also ends connections that wait for their next request.
     listener.server.close()
+    for (const connection of context.relayed) connection.drain()
     http2.finish()
   }
 
@@ -155,7 +173,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       return port
     },
     get open() {
-      return context.exchanges.size
+      let open = context.exchanges.size
+      for (const { isBusy } of context.relayed) if (isBusy) open++
+      return open
     },
     async listen() {
       const own = settings()?.inbound.find(({ name }) => name === listenerName)
@@ -198,6 +218,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
       stopAccepting()
       hasClosed = true
       for (const exchange of context.exchanges) exchange.abort('drain-timeout')
+      for (const connection of context.relayed) connection.abort('drain-timeout')
       const gone = [...listener.connections].map(
         ({ stream }) =>
           new Promise<void>((resolve) => {

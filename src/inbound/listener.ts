@@ -29,6 +29,8 @@ export interface HttpListenerOptions {
   readonly speakHttp2: (connection: Connection) => void
   readonly isUpgrade: (request: IncomingMessage, connection: Connection) => boolean
   readonly onConnection: (connection: Connection) => void
+  /** A connection is ready to speak HTTP/1: true where somebody other than Node's parser takes it. */
+  readonly takesOver: (connection: Connection) => boolean
   /** A connection was dropped without a word, because there are far too many. */
   readonly onDropped: () => void
 }
@@ -130,10 +132,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       raw.destroy()
     })
     options.onConnection(connection)
-    // Node ends a connection by this after its last answer.
-    Object.assign(stream, { destroySoon: () => closeGently(connection) })
-    if (stream === raw) {
+    const speak = (): void => {
+      if (options.takesOver(connection)) return
+      // Node ends a connection by this after its last answer.
+      Object.assign(stream, { destroySoon: () => closeGently(connection) })
       speakHttp?.call(server, stream)
+    }
+    if (stream === raw) {
+      speak()
       return
     }
     const timer = setTimeout(() => stream.destroy(), timeouts?.headerMs ?? 0)
@@ -143,7 +149,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
       Object.assign(stream, { secureConnecting: false })
       if (isHttp2(stream)) options.speakHttp2(connection)
-      else speakHttp?.call(server, stream)
+      else speak()
     })
   }
 

@@ -3,7 +3,7 @@ import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
-import { hasBody, headersFor } from './backend-headers.ts'
+import { backendHeaders, backendHeadersInput, hasBody } from './backend-headers.ts'
 import type { ClientSide } from './client-side.ts'
 import { findTarget, type InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
@@ -71,13 +71,12 @@ class ServedRequest implements Serving {
       correlationId: facts.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
-      expire: () => this.#expire(),
     })
     this.#bodyIdleMs = ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs
     this.#deadline = sharedDeadlines.watch({
       idleMs: this.#bodyIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: this.#exchange.expire,
+      onExpire: () => this.#expire(),
     })
   }
 
@@ -86,7 +85,7 @@ class ServedRequest implements Serving {
     const admission = admit(this.#context.ports, facts, {
       correlationId,
       refuseAs,
-      revoke: this.#exchange.revoke,
+      revoke: () => this.#abort('policy-revoked'),
     })
     if (admission.kind === 'refused') this.#refuse(admission)
     else void this.#forward(admission)
@@ -125,7 +124,9 @@ class ServedRequest implements Serving {
     exchange.admitted = standing
     try {
       const target = findTarget(this.#context, backend)
-      const headers = headersFor(this.#context.ports.currentInForce(), exchange.facts, judgement)
+      const headers = backendHeaders(
+        backendHeadersInput(this.#context.ports.currentInForce(), exchange.facts, judgement),
+      )
       if (typeof target === 'string') {
         this.#fail(target)
         return

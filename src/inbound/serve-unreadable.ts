@@ -1,21 +1,27 @@
+import { renderRawRefusal } from '../wire/refusal.ts'
 import { inboundRecord } from './access-record.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, closeGently } from './connection.ts'
 import type { InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { denial, type RequestFacts } from './judge-request.ts'
-import { refuseBare } from './refuse.ts'
 
-/** What Node's parser gave up on: what the log says of it, and its status. */
-interface Unreadable {
+/** What could not be read: what the log says of it, and its status. */
+export interface Unreadable {
   readonly detail: string
   readonly status: number
 }
 
-const malformed: Unreadable = { detail: 'not valid HTTP', status: 400 }
+/** The ways in which a request may fail to be one. */
+export const unreadables = {
+  malformed: { detail: 'not valid HTTP', status: 400 },
+  'too-large': { detail: 'too many header bytes or lines', status: 431 },
+  'too-slow': { detail: 'header took too long', status: 408 },
+} as const satisfies Record<string, Unreadable>
 
-const byCode: ReadonlyMap<string, Unreadable> = new Map([
-  ['HPE_HEADER_OVERFLOW', { detail: 'too many header bytes or lines', status: 431 }],
-  ['ERR_HTTP_REQUEST_TIMEOUT', { detail: 'header took too long', status: 408 }],
+/** What Node's parser gave up on. */
+const byCode: ReadonlyMap<string, Unreadable> = new Map<string, Unreadable>([
+  ['HPE_HEADER_OVERFLOW', unreadables['too-large']],
+  ['ERR_HTTP_REQUEST_TIMEOUT', unreadables['too-slow']],
 ])
 
 /** The client's side ended in the middle of a message. */
@@ -37,7 +43,8 @@ export function serveUnreadable(
   error: Error,
 ): void {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const unreadable = byCode.get(code) ?? (code.startsWith(parserPrefix) ? malformed : undefined)
+  const unreadable =
+    byCode.get(code) ?? (code.startsWith(parserPrefix) ? unreadables.malformed : undefined)
   const { current } = connection
   if (unreadable === undefined || (current === undefined && isSilent(connection, error, code))) {
     connection.stream.destroy()
@@ -48,7 +55,16 @@ export function serveUnreadable(
     current.cutOff('client-closed')
     return
   }
-  const answer = (): void => answerUnreadable(context, connection, unreadable)
+  const answer = (): void => {
+    answerUnreadable(context, connection, {
+      ...unreadable,
+      send(bytes) {
+        connection.hasUnread = true
+        if (connection.stream.writable) connection.stream.write(bytes)
+        closeGently(connection)
+      },
+    })
+  }
   if (current === undefined) answer()
   else if (!current.breakOff()) connection.afterLast = answer
 }
@@ -63,15 +79,16 @@ function isSilent({ hasSpoken, stream }: Connection, error: Error, code: string)
   return 'bytesRead' in stream && stream.bytesRead === 0
 }
 
-function answerUnreadable(
+/** Records that no request could be read, and has the answer sent, which ends the connection. */
+export function answerUnreadable(
   context: InboundContext,
   connection: Connection,
-  { detail, status }: Unreadable,
+  { detail, status, send }: Unreadable & { readonly send: (answer: Buffer) => void },
 ): void {
   const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
   const { correlationId } = exchange
-  const refusal = { reason: 'bad-request', status, correlationId, rawHeaders: [] } as const
-  exchange.status = refuseBare(connection, refusal)
+  send(renderRawRefusal({ reason: 'bad-request', status, correlationId, html: false }))
+  exchange.status = status
   exchange.end('complete')
 }
 
@@ -100,7 +117,6 @@ export function recordUnreadable(
     correlationId,
     exchanges,
     abort: () => stream.destroy(),
-    expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
   const judgement = denial(facts, { ...parts, policyVersion })

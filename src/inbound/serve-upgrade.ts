@@ -8,16 +8,24 @@ import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
 import { KiB, seconds } from '../units.ts'
 import { headerValues, type RawHeaders } from '../wire/headers.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
+import type { RequestFacts } from './judge-request.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
-import { failureReason } from './backend-failure.ts'
-import { hasBody, headersFor, upgradeFields } from './backend-headers.ts'
+import { failureReason } from '../transport/backend-failure.ts'
+import { backendHeaders, backendHeadersInput, hasBody, upgradeFields } from './backend-headers.ts'
 import { type Connection } from './connection.ts'
-import { factsOf, findTarget, type InboundContext } from './context.ts'
+import { findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
-import type { ArrivedUpgrade } from './listener.ts'
 import { refuseBare } from './refuse.ts'
 import { formatHead, relayBareResponse } from './relay-bare-response.ts'
 import { clientHeaders } from '../wire/response-head.ts'
+
+/** An upgrade that has arrived; the connection speaks nothing else from here on. */
+export interface UpgradeRequest {
+  readonly connection: Connection
+  readonly facts: RequestFacts
+  /** What came behind the head. */
+  readonly head: Buffer
+}
 
 /** Whether a request wants WebSocket and nothing else; all other protocols are ignored, as RFC 9110 7.8 allows. */
 export function wantsWebSocket(rawHeaders: RawHeaders): boolean {
@@ -26,7 +34,11 @@ export function wantsWebSocket(rawHeaders: RawHeaders): boolean {
 }
 
 /** Whether it can be one: RFC 6455 4.1, and a body would be taken for what the tunnel carries. */
-export function isPlainUpgrade({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
+export function isPlainUpgrade({
+  method,
+  httpVersion,
+  rawHeaders,
+}: Pick<RequestFacts, 'method' | 'httpVersion' | 'rawHeaders'>): boolean {
   return (
     method === 'GET' && httpVersion === '1.1' && wantsWebSocket(rawHeaders) && !hasBody(rawHeaders)
   )
@@ -38,7 +50,7 @@ export function isPlainUpgrade({ method, httpVersion, rawHeaders }: IncomingMess
  */
 export function serveUpgrade(
   context: InboundContext,
-  arrived: ArrivedUpgrade,
+  arrived: UpgradeRequest,
   refuseAs?: RefuseAs,
 ): void {
   new ServedUpgrade(context, arrived).begin(refuseAs)
@@ -66,23 +78,22 @@ class ServedUpgrade {
   /** The resource whose slot it has. */
   #slot: string | undefined
 
-  constructor(context: InboundContext, { request, connection, head }: ArrivedUpgrade) {
+  constructor(context: InboundContext, { facts, connection, head }: UpgradeRequest) {
     const { ports, exchanges } = context
     this.#context = context
     this.#connection = connection
     this.#held = head.length === 0 ? [] : [head]
     this.#heldBytes = head.length
     this.#exchange = openExchange(ports, {
-      facts: factsOf(context, { request, connection }),
+      facts,
       correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
-      expire: () => this.#fail('backend-timeout'),
     })
     this.#deadline = sharedDeadlines.watch({
       idleMs: ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: this.#exchange.expire,
+      onExpire: () => this.#fail('backend-timeout'),
     })
     const { stream } = connection
     connection.isClosing = true
@@ -101,7 +112,7 @@ class ServedUpgrade {
       correlationId,
       refuseAs,
       isFull: (resource) => slots.taken(resource) >= limit,
-      revoke: this.#exchange.revoke,
+      revoke: () => this.#abort('policy-revoked'),
     })
     if (admission.kind === 'refused') {
       const { decision, status } = admission.judgement
@@ -123,7 +134,9 @@ class ServedUpgrade {
   #ask({ judgement, backend }: Extract<Admission, { kind: 'admitted' }>): void {
     const { backends, ports } = this.#context
     const target = findTarget(this.#context, backend)
-    const headers = headersFor(ports.currentInForce(), this.#exchange.facts, judgement)
+    const headers = backendHeaders(
+      backendHeadersInput(ports.currentInForce(), this.#exchange.facts, judgement),
+    )
     if (typeof target === 'string') {
       this.#fail(target)
       return

@@ -133,6 +133,7 @@ function assemble(
     health: value.health === undefined ? undefined : { listen: { ...value.health.listen } },
     admin:
       value.admin === undefined ? undefined : { socket: resolve(directory, value.admin.socket) },
+    lane: value.lane,
     limits: { ...value.limits },
     timeouts: { ...value.timeouts },
   }

@@ -262,6 +262,11 @@ export const settingsShape = object({
     }),
     'policy in force, reload, recent denials',
   ),
+  lane: defaulted(choice(['relay', 'library']), {
+    default: 'relay',
+    description:
+      'what carries HTTP/1.1: `relay` is the fast one; `library` is slower, and there to step back to; read for each new connection',
+  }),
   limits: defaulted(
     object({
       headerBytes: defaulted(integer({ minimum: 256, maximum: MiB, unit: 'bytes' }), {

@@ -22,6 +22,7 @@ export interface Settings {
   readonly audit: AuditSettings
   readonly health: { readonly listen: TcpAddress } | undefined
   readonly admin: { readonly socket: string } | undefined
+  readonly lane: Lane
   readonly limits: Limits
   readonly timeouts: Timeouts
 }
@@ -84,6 +85,9 @@ export interface IdentitySettings {
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
 }
+
+/** What carries HTTP/1.1. */
+export type Lane = 'relay' | 'library'
 
 export interface EgressSettings {
   readonly ports: readonly number[]

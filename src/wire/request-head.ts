@@ -144,6 +144,11 @@ function isFramingInDisguise(lowerName: string): boolean {
   return folded === 'content-length' || folded === 'transfer-encoding'
 }
 
+/** Whether a target is a path and query of plain characters: all that is asked of it where Host says for whom it is. */
+export function isOriginForm(target: string): boolean {
+  return target.startsWith('/') && plainTarget.test(target)
+}
+
 function judgeTarget(target: string): string | undefined {
   return plainTarget.test(target) ? undefined : 'target holds characters that do not belong there'
 }

@@ -222,7 +222,7 @@ void t.test('runDecide: answers the decision cases as they want it', async (t) =
       input: inChunks([JSON.stringify({ ...request, resource: serviceId(request.resource).text })]),
       out: (text) => (printed += text),
       err: (text) => (printed += text),
-      load: async () => compilePolicy(buildPolicyInput(given)),
+      load: async () => ({ snapshot: compilePolicy(buildPolicyInput(given)) }),
     })
     t.equal(exitCode, 0, name)
     t.match(JSON.parse(printed), want, name)

@@ -136,6 +136,26 @@ void t.test('runExplain: --json holds the decision, every stage and the advice',
       { row: '5b', reason: 'no-matching-rule', outcome: 'decided' },
       { row: '5c', reason: 'learning-mode', outcome: 'not-asked' },
     ],
+    addresses: null,
+  })
+})
+
+void t.test('runExplain: --json holds what the guard says of known addresses', async (t) => {
+  const config = join(t.testdir(explainConfiguration), 'ringfence.yaml')
+  const output = await explain({
+    config,
+    direction: 'outbound',
+    resource: 'orders',
+    destination: 'some.vault.example',
+    json: true,
+  })
+  t.match(JSON.parse(output.replace(/exit 0\n$/, '')), {
+    decision: { effect: 'allow' },
+    addresses: [
+      { address: '127.0.0.1', refused: 'own listener' },
+      { address: '203.0.113.9', refused: 'documentation address' },
+      { address: '93.184.216.34', refused: null },
+    ],
   })
 })
 
@@ -143,7 +163,9 @@ async function unread(): Promise<undefined> {
   throw new Error('the configuration is not read')
 }
 
-async function explain(options: Omit<ExplainOptions, 'json' | 'out' | 'err'>): Promise<string> {
+async function explain(
+  options: Omit<ExplainOptions, 'json' | 'out' | 'err'> & { readonly json?: boolean },
+): Promise<string> {
   const printed: string[] = []
   const write = (text: string): unknown => printed.push(text)
   const exitCode = await runExplain({ json: false, ...options, out: write, err: write })

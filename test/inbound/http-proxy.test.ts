@@ -9,7 +9,7 @@ void t.test(
     process.env['FORCE_FETCH_PATH'] = 'true'
     const origin = await startOrigin()
     t.teardown(() => origin.close())
-    const world = await startInbound(t, openShop(origin.url))
+    const world = await startInbound(t, openShop(origin.url, { lane: 'library' }))
     const client = await connectRaw(world)
     client.send('GET /a?%20& HTTP/1.1\r\nHost: orders.test\r\n\r\n')
     t.equal((await client.response()).status, 200)
@@ -24,7 +24,7 @@ void t.test('a request is called with nothing but what was built for it', async 
     void readBody(request).then((body) => response.end(body))
   })
   t.teardown(() => origin.close())
-  const world = await startInbound(t, openShop(origin.url))
+  const world = await startInbound(t, openShop(origin.url, { lane: 'library' }))
   const client = await connectRaw(world)
   client.send(
     'DELETE /x HTTP/1.1\r\nHost: orders.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',

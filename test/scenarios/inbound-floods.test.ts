@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -9,7 +8,8 @@ import { KiB, MiB } from '../../src/units.ts'
 import { createAuthority } from '../support/certificates.ts'
 import { closedShop, openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin, startRawOrigin } from '../support/origin.ts'
-import { connectRaw } from '../support/raw-client.ts'
+import { connectRaw, type RawClientOptions } from '../support/raw-client.ts'
+import { laneUnderTest } from '../support/settings-parts.ts'
 
 setFlagsFromString('--expose-gc')
 const gc: unknown = runInNewContext('gc')
@@ -21,20 +21,22 @@ function heapBytes(): number {
 
 const get = 'GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n'
 const request = Buffer.from(get.repeat(1000))
+/** Refused by every listener, whatever its back end does. */
+const ambiguous = 'GET / HTTP/1.1\r\nHost: orders.test\r\nHost: orders.test\r\n\r\n'
 const handful = Buffer.from(get.repeat(20))
 
 interface Flood {
   readonly bytes: Buffer
-  readonly forMs: number
   /** Between two writes. */
   readonly pauseMs: number
+  /** Ends it. */
+  readonly signal: AbortSignal
 }
 
-/** A client that sends request after request and reads nothing, until its time is over or it cannot go on. */
-async function flood(client: Duplex, { bytes, forMs, pauseMs }: Flood): Promise<void> {
+/** A client that sends request after request and reads nothing, until it is told to end or cannot go on. */
+async function flood(client: Duplex, { bytes, pauseMs, signal }: Flood): Promise<void> {
   client.pause()
-  const until = performance.now() + forMs
-  while (performance.now() < until && !client.destroyed) {
+  while (!signal.aborted && !client.destroyed) {
     const taken = client.write(bytes)
     await new Promise<void>((resolve) => {
       if (taken) {
@@ -43,27 +45,26 @@ async function flood(client: Duplex, { bytes, forMs, pauseMs }: Flood): Promise<
       }
       client.once('drain', resolve)
       client.once('close', resolve)
-      setTimeout(resolve, until - performance.now())
+      signal.addEventListener('abort', () => resolve(), { once: true })
     })
   }
 }
 
-/** The longest time that the event loop let nobody else in, in milliseconds, until `stop`. */
-function watchLoop(): { stop(): number } {
-  const delay = monitorEventLoopDelay({ resolution: 5 })
-  delay.enable()
-  return {
-    stop() {
-      delay.disable()
-      return delay.max / 1e6
-    },
-  }
+/** As many others as are answered one after the other while it goes on: nobody is held up by it. */
+const othersMeanwhile = 100
+
+async function isAnswered(options: RawClientOptions): Promise<boolean> {
+  const client = await connectRaw(options)
+  client.send(ambiguous)
+  const { status } = await client.response()
+  client.destroy()
+  return status === 400
 }
 
 async function hangingShop(t: Test): Promise<ReturnType<typeof openShop>> {
   const origin = await startRawOrigin({ onData: () => {} })
   t.teardown(() => origin.close())
-  return openShop(`http://${origin.authority}`)
+  return openShop(`http://${origin.authority}`, { timeouts: { bodyIdleMs: 1000 } })
 }
 
 async function answeringShop(t: Test): Promise<ReturnType<typeof openShop>> {
@@ -89,7 +90,7 @@ const worlds: readonly {
   {
     note: 'behind one that ends the connection',
     parts: async () => closedShop('http://127.0.0.1:9'),
-    first: 'GET / HTTP/1.1\r\nHost: orders.test\r\nHost: orders.test\r\n\r\n',
+    first: ambiguous,
   },
 ]
 
@@ -116,15 +117,17 @@ for (const { note, parts, first } of worlds) {
           ? await startInbound(t, { ...given, inbound }, { pem: shown })
           : await startInbound(t, given)
         const { port } = world
-        const client = await connectRaw(isSecure ? { port, tls: asOrders } : { port })
+        const to = isSecure ? { port, tls: asOrders } : { port }
+        const client = await connectRaw(to)
         if (first !== undefined) client.send(first)
         const before = heapBytes()
-        const loop = watchLoop()
-        await flood(client.stream, { ...pace, forMs: 700 })
-        const heldUpMs = loop.stop()
+        const ending = new AbortController()
+        const flooding = flood(client.stream, { ...pace, signal: ending.signal })
+        for (let other = 0; other < othersMeanwhile; other++) t.ok(await isAnswered(to))
+        ending.abort()
+        await flooding
         const grown = heapBytes() - before
         t.ok(grown < 16 * MiB, `${Math.round(grown / MiB)} MiB more`)
-        t.ok(heldUpMs < 500, `the loop was held up for ${Math.round(heldUpMs)} ms`)
         client.destroy()
         await world.quiet()
       })
@@ -132,19 +135,22 @@ for (const { note, parts, first } of worlds) {
   }
 }
 
-void t.test('one that pipelines far too many gets a record of the limit', async (t) => {
-  const world = await startInbound(t, await hangingShop(t))
-  const client = connect({ port: world.port, host: '127.0.0.1' })
-  client.on('error', () => {})
-  client.resume()
-  const closing = new Promise((resolve) => client.once('close', resolve))
-  await once(client, 'connect')
-  client.write(request)
-  await closing
-  await world.quiet()
-  t.match(world.records.filter(({ decision }) => decision.reason === 'limit').length, 1)
-  t.match(world.records.find(({ end }) => end !== undefined)?.end?.closeReason, 'client-invalid')
-})
+// Node's parser cannot be held back; the relay leaves in the kernel what it does not read.
+if (laneUnderTest === 'library') {
+  void t.test('one that pipelines far too many gets a record of the limit', async (t) => {
+    const world = await startInbound(t, await hangingShop(t))
+    const client = connect({ port: world.port, host: '127.0.0.1' })
+    client.on('error', () => {})
+    client.resume()
+    const closing = new Promise((resolve) => client.once('close', resolve))
+    await once(client, 'connect')
+    client.write(request)
+    await closing
+    await world.quiet()
+    t.match(world.records.filter(({ decision }) => decision.reason === 'limit').length, 1)
+    t.match(world.records.find(({ end }) => end !== undefined)?.end?.closeReason, 'client-invalid')
+  })
+}
 
 void t.test('a CONNECT behind requests in flight is answered in its turn', async (t) => {
   const body = 'x'.repeat(8 * MiB)

@@ -4,6 +4,7 @@ import { startOrigin, startRawOrigin, answerRaw, type Origin } from '../support/
 import { connectRaw } from '../support/raw-client.ts'
 import { guidFor } from '../support/settings-parts.ts'
 import type { InForceParts } from '../support/settings-parts.ts'
+import { laneUnderTest } from '../support/settings-parts.ts'
 
 const host = 'Host: orders.test\r\n'
 
@@ -185,7 +186,9 @@ void t.test('Connection cannot take away what is ours, or the body', async (t) =
   ]) {
     t.strictSame(origin.seen[0]?.header(gone), [], gone)
   }
-  t.strictSame(origin.seen[0]?.header('connection'), ['keep-alive'])
+  // HTTP/1.1 keeps a connection without being told; Node's client tells it.
+  const told = laneUnderTest === 'library' ? ['keep-alive'] : []
+  t.strictSame(origin.seen[0]?.header('connection'), told)
   t.ok(raw.includes('X-Kept'))
 })
 
@@ -200,7 +203,7 @@ void t.test('everything else goes on as it was spelled, repeated fields too', as
   )
   for (const field of [
     'Accept: a',
-    'Cookie: a=1; b=2',
+    ...(laneUnderTest === 'library' ? ['Cookie: a=1; b=2'] : ['Cookie: a=1', 'Cookie: b=2']),
     'X-Many: 1',
     'X-Many: 2',
     'X-MS-Version: 2024-11-04',

@@ -11,6 +11,7 @@ import {
   switching,
   upgradeRequest,
 } from '../support/web-socket.ts'
+import { laneUnderTest } from '../support/settings-parts.ts'
 
 void t.test('frames go both ways, and the end writes a second line', async (t) => {
   const origin = await startOrigin(undefined, {
@@ -263,16 +264,27 @@ void t.test('an upgrade that is not a plain request of its own is refused', asyn
   t.equal(origin.accepted(), 0)
 })
 
-void t.test('an upgrade pipelined behind a request is refused in its turn', async (t) => {
-  const origin = await startOrigin()
+void t.test('an upgrade pipelined behind a request has its turn', async (t) => {
+  const origin = await startOrigin(undefined, {
+    onUpgrade: (_, socket, head) => echoFrames(socket, head),
+  })
   t.teardown(() => origin.close())
   const world = await startInbound(t, openShop(origin.url))
   const client = await connectRaw(world)
   client.send(`GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n${upgradeRequest('orders.test')}`)
   t.equal((await client.response()).status, 200)
-  t.equal((await client.response()).status, 400)
-  t.equal((await client.rest()).text, '')
-  t.equal(origin.seen.length, 1)
+  if (laneUnderTest === 'library') {
+    // Node's parser has given it to the others by then.
+    t.equal((await client.response()).status, 400)
+    t.equal((await client.rest()).text, '')
+    t.equal(origin.seen.length, 1)
+    return
+  }
+  t.equal((await client.response()).status, 101)
+  client.send(clientFrame('x'))
+  await client.until(serverFrame('x').toString('latin1'))
+  client.destroy()
+  await world.quiet()
 })
 
 void t.test('an upgrade on a connection that has served requests', async (t) => {

@@ -49,7 +49,8 @@ void t.test('a back end that cannot be reached is an end, and an end line', asyn
         { ...(dial && { dial }) },
       )
       const client = await connectRaw(world)
-      client.send('hello')
+      // More than is taken from the kernel before anybody reads it.
+      client.send('x'.repeat(1_000_000))
       t.same(await client.rest(), { text: '', how: 'end' }, 'no reset, although nobody read')
       client.end()
       await world.quiet()

@@ -15,6 +15,17 @@ resources:
     firewall: { defaultAction: Deny, ipRules: [192.0.2.0/24] }
 inbound:
   - { name: public, listen: { host: 127.0.0.1, port: 8080 } }
+  - { name: other, listen: { host: localhost, port: 443 } }
+egress:
+  hosts:
+    some.vault.example: [127.0.0.1, 203.0.113.9, 93.184.216.34]
+    none.vault.example: [10.1.2.3]
+    granted.vault.example: [10.1.2.3, 127.0.0.1]
+    unlisted.example: [93.184.216.34]
+    ledger.example: [10.1.2.3]
+  privateAddresses:
+    granted.vault.example: [10.1.0.0/16]
+    none.vault.example: [10.2.0.0/16]
 `,
   perimeters: {
     'shop.yaml': `name: shop

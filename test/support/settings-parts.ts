@@ -4,6 +4,7 @@ import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
 import type {
   InboundListener,
+  Lane,
   Limits,
   OutboundListener,
   Settings,
@@ -105,9 +106,14 @@ export interface InForceParts {
     readonly nameservers?: readonly string[]
   }
   readonly endLineAfterMs?: number
+  readonly lane?: Lane
   readonly limits?: Partial<Limits>
   readonly timeouts?: Partial<Timeouts>
 }
+
+/** Scenarios run in both lanes: the file that runs them in the other one sets this. */
+export const laneUnderTest: Lane =
+  process.env['RINGFENCE_TEST_LANE'] === 'library' ? 'library' : 'relay'
 
 /** A bare name is a service of this instance's scope; anything with a slash is a full id. */
 export function resourceId(text: string, subscription = testSubscription): ResourceId {
@@ -205,6 +211,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     },
     health: undefined,
     admin: undefined,
+    lane: parts.lane ?? laneUnderTest,
     limits: {
       headerBytes: 32 * KiB,
       headerCount: 100,

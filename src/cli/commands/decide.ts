@@ -7,7 +7,7 @@ import { KiB } from '../../units.ts'
 import { printDecision } from '../decision-keys.ts'
 import { exitCodes } from '../exit-code.ts'
 import { findResource } from '../find-resource.ts'
-import { type LoadSnapshot, loadSnapshot } from '../load-snapshot.ts'
+import { type LoadPolicy, loadPolicy } from '../load-policy.ts'
 import { type Question, readQuestion } from '../question.ts'
 import { readLines } from '../read-lines.ts'
 
@@ -19,7 +19,7 @@ export interface DecideOptions {
   /** Awaited: a slow reader slows the command down. */
   readonly out: (text: string) => unknown
   readonly err: (text: string) => unknown
-  readonly load?: LoadSnapshot
+  readonly load?: LoadPolicy<'snapshot'>
 }
 
 const maxLineBytes = 64 * KiB
@@ -33,14 +33,14 @@ export async function runDecide(options: DecideOptions): Promise<number> {
     options.err('name a settings file: `ringfence decide --config FILE`\n')
     return exitCodes.usage
   }
-  const load = options.load ?? loadSnapshot
-  const snapshot = await load(options.config, options.err)
-  if (snapshot === undefined) return exitCodes.problems
+  const load: LoadPolicy<'snapshot'> = options.load ?? loadPolicy
+  const inForce = await load(options.config, options.err)
+  if (inForce === undefined) return exitCodes.problems
 
   let exitCode: number = exitCodes.good
   for await (const line of readLines(options.input ?? process.stdin, maxLineBytes)) {
     if (line.kind === 'line' && line.text.trim() === '') continue
-    const answer = line.kind === 'line' ? answerLine(snapshot, line.text) : tooLong
+    const answer = line.kind === 'line' ? answerLine(inForce.snapshot, line.text) : tooLong
     if ('error' in answer) {
       exitCode = exitCodes.problems
       await options.out(`${JSON.stringify({ error: `line ${line.number}: ${answer.error}` })}\n`)

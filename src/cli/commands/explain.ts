@@ -2,15 +2,17 @@ import { type Checked, invalid, valid } from '../../perimeter/checked.ts'
 import { parseGuid } from '../../perimeter/guid.ts'
 import { quote } from '../../perimeter/quote.ts'
 import type { Explanation } from '../../policy/explain.ts'
+import { type ExplainedAddress, explainAddresses } from '../../policy/explain-addresses.ts'
 import { explainInbound } from '../../policy/explain-inbound.ts'
 import { explainOutbound } from '../../policy/explain-outbound.ts'
-import type { PolicySnapshot, ResourcePolicy } from '../../policy/snapshot.ts'
+import type { ResourcePolicy } from '../../policy/snapshot.ts'
+import type { InForce } from '../../settings/in-force.ts'
 import { parseAddress } from '../../wire/address.ts'
 import { parseAuthority } from '../../wire/authority.ts'
 import { exitCodes } from '../exit-code.ts'
 import { formatExplanation, printExplanation } from '../explanation.ts'
 import { findResource } from '../find-resource.ts'
-import { type LoadSnapshot, loadSnapshot } from '../load-snapshot.ts'
+import { type LoadPolicy, loadPolicy } from '../load-policy.ts'
 
 export interface ExplainOptions {
   /** Path of the settings file. */
@@ -29,12 +31,19 @@ export interface ExplainOptions {
   readonly json: boolean
   readonly out: (text: string) => unknown
   readonly err: (text: string) => unknown
-  readonly load?: LoadSnapshot
+  readonly load?: LoadPolicy
 }
 
 const defaultPort = 443
 
-type Ask = (snapshot: PolicySnapshot, resource: ResourcePolicy) => Explanation
+/** With what the guard says of addresses, where they are known. */
+type Ask = (
+  inForce: InForce,
+  resource: ResourcePolicy,
+) => {
+  readonly explanation: Explanation
+  readonly addresses: readonly ExplainedAddress[] | undefined
+}
 
 /**
  * `ringfence explain`: how a request would be decided, stage by stage, and what to change. Returns the exit code: 0
@@ -46,12 +55,12 @@ export async function runExplain(options: ExplainOptions): Promise<number> {
     options.err(`${ask.message}\n`)
     return exitCodes.usage
   }
-  const load = options.load ?? loadSnapshot
-  const snapshot = await load(options.config, options.err)
-  if (snapshot === undefined) return exitCodes.problems
+  const load = options.load ?? loadPolicy
+  const inForce = await load(options.config, options.err)
+  if (inForce === undefined) return exitCodes.problems
 
   const reference = options.resource ?? ''
-  const found = findResource(snapshot, reference)
+  const found = findResource(inForce.snapshot, reference)
   if (found.kind !== 'found') {
     options.err(
       found.kind === 'unclear'
@@ -60,11 +69,11 @@ export async function runExplain(options: ExplainOptions): Promise<number> {
     )
     return exitCodes.problems
   }
-  const explanation = ask.value(snapshot, found.resource)
+  const { explanation, addresses } = ask.value(inForce, found.resource)
   options.out(
     options.json
-      ? `${JSON.stringify(printExplanation(explanation), undefined, 2)}\n`
-      : formatExplanation(explanation),
+      ? `${JSON.stringify(printExplanation(explanation, addresses), undefined, 2)}\n`
+      : formatExplanation(explanation, addresses),
   )
   return exitCodes.good
 }
@@ -103,9 +112,10 @@ function readInbound({
     subscriptions: subscriptions.filter((guid) => guid !== undefined),
     perimeters: perimeters.filter((guid) => guid !== undefined),
   }
-  return valid((snapshot, resource) =>
-    explainInbound(snapshot, { resource, network: 'public', source: caller }),
-  )
+  return valid(({ snapshot }, resource) => ({
+    explanation: explainInbound(snapshot, { resource, network: 'public', source: caller }),
+    addresses: undefined,
+  }))
 }
 
 function readOutbound({
@@ -122,7 +132,10 @@ function readOutbound({
   if (authority === undefined) {
     return invalid(`--destination ${quote(destination)} is not HOST or HOST:PORT`)
   }
-  return valid((snapshot, resource) =>
-    explainOutbound(snapshot, { resource, destination: authority }),
-  )
+  return valid(({ snapshot, guard, settings }, resource) => {
+    const explanation = explainOutbound(snapshot, { resource, destination: authority })
+    const fixedAnswers = settings.egress.hosts
+    const asked = { destination: authority, snapshot, guard, fixedAnswers }
+    return { explanation, addresses: explainAddresses(explanation, asked) }
+  })
 }

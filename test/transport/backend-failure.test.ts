@@ -1,5 +1,5 @@
 import t from 'tap'
-import { connectDeadlineCode, failureReason } from '../../src/inbound/backend-failure.ts'
+import { connectDeadlineCode, failureReason } from '../../src/transport/backend-failure.ts'
 
 function failure(code: string | undefined): Error {
   const error = new Error('words that must not matter')
