@@ -16,6 +16,7 @@ import { createFaults, type Faults } from './compose/faults.ts'
 import { createFollowingResolver, followSwap } from './compose/follow.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
 import { describeLost } from './compose/lost-associations.ts'
+import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
@@ -144,15 +145,18 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     deliver: createDeliver(inbound, { bound, currentInForce }),
   }
   const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
+  const openings = createOpenings(bound)
   for (const proxy of outbound) {
     opened.defer(() => proxy.close())
-    bound.push({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
+    const { name } = proxy
+    await openings.add(async () => ({ side: 'outbound', name, address: await proxy.listen() }))
   }
   for (const proxy of inbound) {
     const pem = pems.get(proxy.name)
     if (pem !== undefined) proxy.setSecureContext(pem)
     opened.defer(() => proxy.close())
-    bound.push({ side: 'inbound', name: proxy.name, address: await proxy.listen() })
+    const { name } = proxy
+    await openings.add(async () => ({ side: 'inbound', name, address: await proxy.listen() }))
   }
 
   const watch = createWatch({
@@ -163,14 +167,11 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const reloader = createReloader(reloadOnce)
   const sideDoors = { faults, log, status, settings, opened }
   const metrics = createMetrics(tally, status)
-  const health = await openHealth({ ...sideDoors, metrics })
-  const admin = await openAdmin({
-    ...sideDoors,
-    currentInForce,
-    denials,
-    reload: () => reload('admin socket'),
-  })
-  bound.push(...[health, admin].filter((one) => one !== undefined))
+  await openings.add(() => openHealth({ ...sideDoors, metrics }))
+  await openings.add(() =>
+    openAdmin({ ...sideDoors, currentInForce, denials, reload: () => reload('admin socket') }),
+  )
+  openings.check()
   await watch.setPaths(loaded.watchPaths, readSince)
   state.started = true
   const resources = opened.move()

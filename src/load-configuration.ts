@@ -130,19 +130,25 @@ async function loadPerimeters(
   }
 }
 
+const twoStars = '`**` matches within one name, like `*`: name each level of directories'
+
 async function findPerimeterFiles(settings: Settings, findings: Findings): Promise<FoundFiles> {
   const files = new Set<string>()
   const directories = new Set<string>()
   for (const [index, pattern] of settings.policy.files.entries()) {
     const directory = dirname(settings.file)
     const written = quote(relative(directory, pattern))
+    const hasTwoStars = pattern.includes('**')
     const found = await findFiles(pattern, directory)
     for (const path of found.files) files.add(path)
     for (const path of found.directories) directories.add(path)
     const at: Path = ['policy', 'files', index]
     if (found.files.length === 0) {
-      findings.error(at, `the pattern ${written} matches no file; name at least one perimeter file`)
-    }
+      findings.error(
+        at,
+        `the pattern ${written} matches no file; name at least one perimeter file${hasTwoStars ? `; ${twoStars}` : ''}`,
+      )
+    } else if (hasTwoStars) findings.warning(at, `in the pattern ${written}, ${twoStars}`)
     if (found.files.includes(settings.file)) {
       findings.error(
         at,
