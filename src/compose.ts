@@ -16,13 +16,13 @@ import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
-import { createTables } from './compose/tables.ts'
 import { sharedWords } from './compose/thread-figures.ts'
 import { createThreadPlane } from './compose/thread-plane.ts'
 import { machineWarnings } from './compose/warnings.ts'
 import { PerimeterError } from './errors.ts'
 import type { InForce } from './settings/in-force.ts'
 import { createWatch } from './store/watch.ts'
+import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
 
 /**
  * One instance of Ringfence: which part is given what, what starts and stops in which order.
@@ -81,9 +81,10 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const currentInForce = (): InForce | undefined => state.inForce
   const bound: Bound[] = []
   const ownListeners = createOwnListeners(bound)
-  const tables = createTables()
-  const { arenaFor } = tables
-  const request = { configFile, instance: hostname(), ownListeners, arenaFor }
+  let pair: ArenaPair | undefined
+  /** Two gigabytes of address space, which a policy of ordinary size never needs. */
+  const arenas = (): ArenaPair => (pair ??= createArenaPair())
+  const request = { configFile, instance: hostname(), ownListeners, arenas }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
@@ -105,11 +106,11 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     now,
   })
   opened.defer(() => writer.close())
-  const parts = { first: loaded, faults, log, bound, now }
+  const parts = { first: loaded, arenas, faults, log, bound, now }
   const plane =
     settings.workers === 1
       ? createLocalPlane({ ...parts, currentInForce, accessLog: writer })
-      : createThreadPlane({ ...parts, writer, boot, isBlocked, tables })
+      : createThreadPlane({ ...parts, writer, boot, isBlocked })
   const status = (): Status =>
     statusOf(state, {
       faults,

@@ -10,31 +10,38 @@ import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 
-export interface InForceInput {
+/** What is compiled: validated, with settings as they are to be put in force. Must not change any more. */
+export interface CompileInput {
   readonly settings: Settings
   readonly perimeters: readonly Perimeter[]
+}
+
+export interface OpenInput {
+  readonly settings: Settings
+  /** Of `compileInForce` with the same settings. */
+  readonly policy: CompiledPolicy
+  /** Where this instance listens: it must not be talked into dialling itself. */
+  readonly ownListeners: () => readonly OwnListener[]
   readonly backendAuthorities: BackendAuthorities
 }
 
-/** Everything that a decision reads, as it goes from the thread that compiled it to those that decide by it. */
-export interface CompiledInForce {
-  readonly settings: Settings
-  readonly policy: CompiledPolicy
-  /** Of this machine. */
-  readonly ownAddresses: readonly IpAddress[]
-  readonly backendAuthorities: BackendAuthorities
+/** Compiles and freezes everything that a decision reads, on this thread. */
+export function buildInForce(input: CompileInput & Omit<OpenInput, 'policy'>): InForce {
+  return openInForce({ ...input, policy: compileInForce(input, createPrivateArena()) })
 }
 
 /**
- * Compiles everything that a decision reads, its tables into the arena. What it is given must not change any more.
+ * Compiles all that decides. It takes as long as there are rules, and may run on any thread.
  *
  * INVARIANT (equal versions decide equally): whatever of the settings has a say in a decision goes into the version.
  * What is open is judged again only where versions differ, so a field that is missing here would let something live on
  * that a reload has forbidden.
  */
-export function compileInForce(input: InForceInput, arena: Arena): CompiledInForce {
-  const { settings, perimeters, backendAuthorities } = input
-  const policy = compilePolicy(
+export function compileInForce(
+  { settings, perimeters }: CompileInput,
+  arena: Arena,
+): CompiledPolicy {
+  return compilePolicy(
     {
       resources: settings.resources,
       perimeters,
@@ -63,36 +70,23 @@ export function compileInForce(input: InForceInput, arena: Arena): CompiledInFor
     },
     arena,
   )
-  return { settings, policy, ownAddresses: readOwnAddresses(), backendAuthorities }
 }
 
-/** Both in one, for this thread alone. */
-export function buildInForce(
-  input: InForceInput & { readonly ownListeners: () => readonly OwnListener[] },
-): InForce {
-  return openInForce(compileInForce(input, createPrivateArena()), input.ownListeners)
-}
-
-/**
- * Freezes what was compiled, here or on another thread. `ownListeners` is where this instance listens: it must not be
- * talked into dialling itself. Throws what `openPolicy` throws.
- */
-export function openInForce(
-  { settings, policy, ownAddresses, backendAuthorities }: CompiledInForce,
-  ownListeners: () => readonly OwnListener[],
-): InForce {
-  const snapshot = openPolicy(policy)
+/** Makes of a compiled policy, or of a clone from another thread, what this thread decides by. Quick, however many rules. */
+export function openInForce(input: OpenInput): InForce {
+  const settings = deepFreeze(input.settings)
+  const snapshot = openPolicy(deepFreeze(input.policy))
   const guard = createAddressGuard({
     grants: settings.egress.privateAddresses,
-    ownListeners,
-    ownAddresses,
+    ownListeners: input.ownListeners,
+    ownAddresses: readOwnAddresses(),
   })
   return Object.freeze({
     version: snapshot.version,
-    settings: deepFreeze(settings),
+    settings,
     snapshot,
     guard,
-    backendAuthorities,
+    backendAuthorities: input.backendAuthorities,
   })
 }
 

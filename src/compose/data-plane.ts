@@ -1,9 +1,10 @@
 import type { Denial } from '../admin/denials.ts'
 import type { Status } from '../admin/status.ts'
 import type { Counts } from '../admin/tally.ts'
+import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import type { InForce } from '../settings/in-force.ts'
+import type { Filling } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
-import type { CompiledInForce } from './build-in-force.ts'
 import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 
@@ -12,8 +13,10 @@ export type Side = 'inbound' | 'outbound'
 /** What is to be put in force. */
 export interface NextInForce {
   readonly inForce: InForce
-  /** The same, to be opened on other threads. */
-  readonly compiled: CompiledInForce
+  /** What it was made of, for other threads to make the same. */
+  readonly policy: CompiledPolicy
+  /** Where its tables lie, if another thread compiled them. */
+  readonly filling: Filling | undefined
   readonly pems: ListenerPems
 }
 

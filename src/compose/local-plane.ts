@@ -5,6 +5,7 @@ import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { createOpenConnections } from '../transport/connections.ts'
+import type { ArenaPair } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
 import type { DataPlane, NextInForce } from './data-plane.ts'
 import type { Faults } from './faults.ts'
@@ -12,6 +13,8 @@ import { createServing } from './serving.ts'
 
 export interface PlanePorts {
   readonly first: NextInForce
+  /** Where a policy lies that another thread compiled. */
+  readonly arenas: () => ArenaPair
   readonly currentInForce: () => InForce | undefined
   readonly accessLog: AccessLog
   readonly faults: Faults
@@ -23,7 +26,7 @@ export interface PlanePorts {
 
 /** Serves on this thread, and keeps no other. */
 export function createLocalPlane(ports: PlanePorts): DataPlane {
-  const { first, currentInForce, accessLog, faults, log, bound, now } = ports
+  const { first, arenas, currentInForce, accessLog, faults, log, bound, now } = ports
   const tally = createTally()
   const denials = createRecentDenials()
   const openConnections = createOpenConnections({
@@ -48,16 +51,25 @@ export function createLocalPlane(ports: PlanePorts): DataPlane {
     tally.setResources(followResources(tally.counts.resources, { keys, allocate: ownMemory }))
   }
 
+  /** No other thread reads it, so this only makes the other arena the spare. */
+  async function commit({ filling }: NextInForce): Promise<void> {
+    if (filling !== undefined) await arenas().commit(filling, undefined)
+  }
+
   return {
-    listen: (add) => serving.listen(pems, add),
+    async listen(add) {
+      await commit(first)
+      await serving.listen(pems, add)
+    },
     learn: () => Promise.resolve(),
-    swap(next, apply) {
+    async swap(next, apply) {
+      await commit(next)
       const before = pems
       pems = next.pems
       apply()
       follow(next)
       const { version } = next.inForce
-      return Promise.resolve(() => serving.follow({ version, before, after: next.pems }))
+      return () => serving.follow({ version, before, after: next.pems })
     },
     finish: (side, timeoutMs) => serving.finish(side, timeoutMs),
     close: () => serving.close(),

@@ -55,9 +55,10 @@ function serve(port: MessagePort, start: ThreadStart): void {
   })
   const currentInForce = () => reader.current()?.inForce
 
-  function open({ compiled, pems, resources, slots }: ThreadPolicy) {
-    const settings = shareOut(compiled.settings, { bound, threads, index })
-    const inForce = openInForce({ ...compiled, settings }, ownListeners)
+  function open(policy: ThreadPolicy) {
+    const { pems, resources, slots } = policy
+    const settings = shareOut(policy.settings, { bound, threads, index })
+    const inForce = openInForce({ ...policy, settings, ownListeners })
     return { inForce, pems, resources: resources[index] ?? new Map(), slots }
   }
 

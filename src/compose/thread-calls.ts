@@ -3,9 +3,11 @@ import type { Denial } from '../admin/denials.ts'
 import type { Counts } from '../admin/tally.ts'
 import type { LineBatch } from '../audit/line-batch.ts'
 import type { ErrorCode } from '../errors.ts'
+import type { CompiledPolicy } from '../policy/compiled-policy.ts'
+import type { BackendAuthorities } from '../settings/in-force.ts'
+import type { Settings } from '../settings/settings.ts'
 import type { SharedSlots } from '../transport/tunnel-slots.ts'
 import type { Bound } from './bound.ts'
-import type { CompiledInForce } from './build-in-force.ts'
 import type { Side } from './data-plane.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 
@@ -47,7 +49,9 @@ export const figureCount = 3
 
 /** What is put in force in each thread. */
 export interface ThreadPolicy {
-  readonly compiled: CompiledInForce
+  readonly settings: Settings
+  readonly policy: CompiledPolicy
+  readonly backendAuthorities: BackendAuthorities
   readonly pems: ListenerPems
   /** For each thread, the figures of resources. */
   readonly resources: readonly Counts['resources'][]

@@ -2,14 +2,15 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { newestFirst } from '../admin/denials.ts'
 import { sumCounts } from '../admin/sum-counts.ts'
 import type { AccessLogWriter } from '../audit/log-writer.ts'
+import { beginArena } from '../policy/arena.ts'
 import { seconds } from '../units.ts'
+import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
 import type { DataPlane, NextInForce } from './data-plane.ts'
 import type { PlanePorts } from './local-plane.ts'
 import { type ListenerLocks, lockListeners } from './lock-listeners.ts'
 import { createReplacement } from './replacement.ts'
 import type { CallArgument, CallName, CallResult, ThreadPolicy } from './thread-calls.ts'
-import type { Tables } from './tables.ts'
 import { createSharedFigures, type ThreadFigures } from './thread-figures.ts'
 import { startThread, type Thread } from './thread.ts'
 import { createTicketKeys } from './ticket-keys.ts'
@@ -29,8 +30,6 @@ import { withNarrowMask } from './narrow-mask.ts'
 export interface ThreadPlaneOptions extends Omit<PlanePorts, 'accessLog' | 'currentInForce'> {
   readonly writer: AccessLogWriter
   readonly boot: string
-  /** The filling in it is of what is to be put in force next. */
-  readonly tables: Pick<Tables, 'pair' | 'filling'>
   /** One word, not 0 while the writer blocks new work. */
   readonly isBlocked: Int32Array
 }
@@ -48,8 +47,8 @@ const followMs = seconds(10)
 const closeMs = seconds(5)
 
 export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
-  const { first, log, bound, now, writer, boot, tables, isBlocked } = options
-  const { pair } = tables
+  const { first, log, bound, now, writer, boot, isBlocked } = options
+  const pair = options.arenas()
   const { settings } = first.inForce
   const threads = settings.workers
   const shared = createSharedFigures(threads)
@@ -125,16 +124,19 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
   }
 
   /** In force everywhere at once, or nowhere. */
-  async function commit({ inForce, compiled, pems }: NextInForce): Promise<void> {
-    const keys = inForce.settings.resources.map(({ id }) => id.key)
+  async function commit(next: NextInForce): Promise<void> {
+    const { settings, backendAuthorities } = next.inForce
+    const keys = settings.resources.map(({ id }) => id.key)
     const resources = shared.resourcesOf(keys)
     const policy: ThreadPolicy = {
-      compiled,
-      pems: withTicketKeys(pems),
+      settings,
+      policy: next.policy,
+      backendAuthorities,
+      pems: withTicketKeys(next.pems),
       resources,
       slots: shared.slotsOf(keys),
     }
-    await pair.commit(tables.filling, policy)
+    await pair.commit(next.filling ?? (await emptyFilling(pair)), policy)
     shared.setResources(resources)
   }
 
@@ -224,6 +226,13 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
     )
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
+}
+
+/** A small policy is cloned for each thread: in the arena is nothing of it but the number of the commit. */
+async function emptyFilling(pair: ArenaPair): Promise<Filling> {
+  const filling = await pair.beginFilling()
+  beginArena(filling.buffer, filling.epoch).finish()
+  return filling
 }
 
 async function terminate({ running }: Slot): Promise<void> {

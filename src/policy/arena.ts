@@ -24,8 +24,6 @@ export interface Arena {
   readonly epoch: Epoch
   bytes(table: Uint8Array): Uint8Array
   words(table: Int32Array): Int32Array
-  /** Where there is one: everything is written. */
-  finish?(): void
 }
 
 /** An arena in a shared buffer, while one policy is written into it. */
