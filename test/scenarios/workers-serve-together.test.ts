@@ -84,8 +84,8 @@ void t.test('a reload is in force in both at once, and judges what is open in bo
   )
   const of = (one: string) =>
     records.filter(({ properties }) => properties.policyVersion === one).map(timeOf)
-  // A decision is a moment older than its record.
-  const slackMs = 5
+  // A decision is a moment older than its record, or longer where the machine lets the thread wait.
+  const slackMs = 200
   t.ok(Math.max(...of(before)) <= Math.min(...of(version)) + slackMs, 'no decision by the old one')
   const sequences = records.map(({ properties }) => properties.sequence)
   t.same(
