@@ -1,6 +1,6 @@
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
-import { type Authority, formatAuthority } from '../wire/authority.ts'
+import { type Authority, formatAuthority, parseAuthority } from '../wire/authority.ts'
 import type { Refusal, RefusalHint, RefusalReason } from '../wire/refusal.ts'
 
 /** What our own workload is told about a refusal: enough to write the rule that lifts it. */
@@ -103,6 +103,13 @@ export function sentenceForTarget(target: string): string | undefined {
     return 'this forward proxy carries http, and anything else through CONNECT'
   }
   return undefined
+}
+
+/** What somebody is told who leaves the port to us: no port is so usual that a tunnel may be taken to mean it. */
+export function sentenceForConnect(target: string): string | undefined {
+  const isPortMissing =
+    parseAuthority(target) === undefined && parseAuthority(target, 1) !== undefined
+  return isPortMissing ? 'CONNECT names host and port, as in CONNECT host:443' : undefined
 }
 
 /** What a refusal says of itself. */

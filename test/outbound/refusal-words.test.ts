@@ -1,6 +1,11 @@
 import t from 'tap'
 import { parse } from 'yaml'
-import { describeRefusal, sayingFor, sentenceForTarget } from '../../src/outbound/refusal-words.ts'
+import {
+  describeRefusal,
+  sayingFor,
+  sentenceForConnect,
+  sentenceForTarget,
+} from '../../src/outbound/refusal-words.ts'
 import { decide } from '../../src/outbound/verdict.ts'
 import { closeReasons, decisionReasons } from '../../src/reasons.ts'
 import { buildInForce } from '../support/in-force.ts'
@@ -89,6 +94,15 @@ void t.test('sentenceForTarget helps whoever takes the proxy for something else'
   t.match(sentenceForTarget('ws://a.example/'), /CONNECT/)
   t.equal(sentenceForTarget('http://a.example:x/'), undefined)
   t.equal(sentenceForTarget('noise'), undefined)
+})
+
+void t.test('sentenceForConnect helps whoever leaves out the port', async (t) => {
+  for (const target of ['api.example', '192.0.2.1', '[2001:db8::1]']) {
+    t.match(sentenceForConnect(target), /CONNECT .*port/, target)
+  }
+  for (const target of ['api.example:443', 'api.example:0', 'https://api.example', 'a b', '']) {
+    t.equal(sentenceForConnect(target), undefined, target)
+  }
 })
 
 void t.test('describeRefusal: a rule alone does not open a port', async (t) => {

@@ -163,7 +163,9 @@ export class RelayConnection implements Phased, CrossingClient {
     this.#crossing = undefined
     this.#isHeldBack = false
     if (this.#state !== 'open') return
-    if (isLast || (this.#hasEnded && this.#unread === undefined)) {
+    // A drain that began behind the head of the answer: it said nothing of an end, and is one all the same.
+    const isOver = isLast || this.#owner.isDraining()
+    if (isOver || (this.#hasEnded && this.#unread === undefined)) {
       this.end(hasUnread || this.#unread !== undefined)
       return
     }
