@@ -15,8 +15,8 @@ function range(from: number, to: number): string {
 
 void t.test('isTokenByte holds exactly tchar of RFC 9110 5.6.2', async (t) => {
   const signs = "!#$%&'*+-.^_`|~"
-  const want = [...signs, ...range(0x30, 0x39), ...range(0x41, 0x5a), ...range(0x61, 0x7a)]
-  t.equal(members(isTokenByte), want.toSorted().join(''))
+  const want = signs + range(0x30, 0x39) + range(0x41, 0x5a) + range(0x61, 0x7a)
+  t.equal(members(isTokenByte), want.split('').toSorted().join(''))
 })
 
 void t.test('isTextByte holds field-vchar, space and tab, and no other control', async (t) => {
