@@ -25,9 +25,11 @@ import { createInboundProxy } from './inbound/inbound-proxy.ts'
 import { createTcpProxy } from './inbound/tcp-proxy.ts'
 import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
+import type { Settings } from './settings/settings.ts'
 import { createWatch } from './store/watch.ts'
 import { createOpenConnections } from './transport/connections.ts'
 import { createDial } from './transport/dial.ts'
+import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
 
 /**
  * One instance of Ringfence: which part is given what, what starts and stops in which order.
@@ -86,11 +88,14 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const currentInForce = (): InForce | undefined => state.inForce
   const bound: Bound[] = []
   const ownListeners = createOwnListeners(bound)
-  const request = { configFile, instance: hostname(), ownListeners }
+  let pair: ArenaPair | undefined
+  /** Two gigabytes of address space, which a policy of ordinary size never needs. */
+  const arenas = (): ArenaPair => (pair ??= createArenaPair())
+  const request = { configFile, instance: hostname(), ownListeners, arenas }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
-  const loaded = await loadInForce({ ...request, running: undefined })
+  const loaded = await load(undefined)
   if (loaded.kind === 'failed') throw new PerimeterError('RF_SETTINGS', loaded.problems.join('\n'))
   const { settings } = loaded.inForce
   state.inForce = loaded.inForce
@@ -200,10 +205,19 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
   }
 
+  async function load(running: Settings | undefined): Promise<Loaded> {
+    const loaded = await loadInForce({ ...request, running })
+    // No other thread reads it, so this only makes the other arena the spare.
+    if (loaded.kind === 'loaded' && loaded.filling !== undefined) {
+      await arenas().commit(loaded.filling, undefined)
+    }
+    return loaded
+  }
+
   /** A fault is a reload that failed, and a bug that is reported as such. */
   async function loadSafely(): Promise<Loaded> {
     try {
-      return await loadInForce({ ...request, running })
+      return await load(running)
     } catch (error) {
       faults.report(error)
       const problems = ['internal error: the operational log has it']
