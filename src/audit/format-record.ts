@@ -8,7 +8,7 @@ import {
 import { decisionDescriptions, endDescriptions } from './describe.ts'
 import { formatTime } from './format-time.ts'
 import { flat, keep, type KeptTexts } from './kept-texts.ts'
-import { escapeText, quote, quoteList } from './quote.ts'
+import { escapeText, jsonText, jsonTexts } from './json-text.ts'
 import type { AccessRecord, RecordDestination, RecordEnd, RecordSource } from './record.ts'
 
 /**
@@ -45,7 +45,7 @@ export interface RecordFormat {
 const maxListItems = 16
 
 export function createRecordFormat({ instance, boot }: RecordOrigin): RecordFormat {
-  const origin = `,"instance":${quote(instance)},"boot":${quote(boot)},"sequence":`
+  const origin = `,"instance":${jsonText(instance)},"boot":${jsonText(boot)},"sequence":`
   const constant = createConstantParts(origin)
   const format: RecordFormat = {
     record: (record, sequence) => format.head(record) + sequence + format.tail(record),
@@ -61,9 +61,9 @@ export function createRecordFormat({ instance, boot }: RecordOrigin): RecordForm
     tail({ decision, end, removedHeaders, detail }) {
       let line = ''
       if (removedHeaders.length > 0) {
-        line += `,"removedHeaders":${quoteList(removedHeaders, maxListItems)}`
+        line += `,"removedHeaders":${jsonTexts(removedHeaders, maxListItems)}`
       }
-      if (detail !== undefined) line += `,"detail":${quote(detail)}`
+      if (detail !== undefined) line += `,"detail":${jsonText(detail)}`
       return end === undefined
         ? line + endingOf(decisionDescriptions[decision.reason])
         : line + formatEnd(end) + endingOf(endDescriptions[end.closeReason])
@@ -132,15 +132,15 @@ function listOf(name: string, items: readonly string[], kept: KeptTexts): string
   if (items.length === 1 && first !== undefined) {
     const text = kept.get(first)
     if (text !== undefined) return text
-    return keep(kept, first, `"${name}":[${quote(first)}],`)
+    return keep(kept, first, `"${name}":[${jsonText(first)}],`)
   }
-  return `"${name}":${quoteList(items, maxListItems)},`
+  return `"${name}":${jsonTexts(items, maxListItems)},`
 }
 
 const protocols: KeptTexts = new Map()
 
 function protocolOf(protocol: string): string {
-  return protocols.get(protocol) ?? keep(protocols, protocol, `"protocol":${quote(protocol)}},`)
+  return protocols.get(protocol) ?? keep(protocols, protocol, `"protocol":${jsonText(protocol)}},`)
 }
 
 function formatDestination(destination: RecordDestination): string {
