@@ -16,6 +16,7 @@ import { createFaults, type Faults } from './compose/faults.ts'
 import { createFollowingResolver, followSwap } from './compose/follow.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
 import { describeLost } from './compose/lost-associations.ts'
+import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
@@ -24,9 +25,11 @@ import { createInboundProxy } from './inbound/inbound-proxy.ts'
 import { createTcpProxy } from './inbound/tcp-proxy.ts'
 import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
+import type { Settings } from './settings/settings.ts'
 import { createWatch } from './store/watch.ts'
 import { createOpenConnections } from './transport/connections.ts'
 import { createDial } from './transport/dial.ts'
+import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
 
 /**
  * One instance of Ringfence: which part is given what, what starts and stops in which order.
@@ -85,11 +88,14 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const currentInForce = (): InForce | undefined => state.inForce
   const bound: Bound[] = []
   const ownListeners = createOwnListeners(bound)
-  const request = { configFile, instance: hostname(), ownListeners }
+  let pair: ArenaPair | undefined
+  /** Two gigabytes of address space, which a policy of ordinary size never needs. */
+  const arenas = (): ArenaPair => (pair ??= createArenaPair())
+  const request = { configFile, instance: hostname(), ownListeners, arenas }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
-  const loaded = await loadInForce({ ...request, running: undefined })
+  const loaded = await load(undefined)
   if (loaded.kind === 'failed') throw new PerimeterError('RF_SETTINGS', loaded.problems.join('\n'))
   const { settings } = loaded.inForce
   state.inForce = loaded.inForce
@@ -139,15 +145,18 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     deliver: createDeliver(inbound, { bound, currentInForce }),
   }
   const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
+  const openings = createOpenings(bound)
   for (const proxy of outbound) {
     opened.defer(() => proxy.close())
-    bound.push({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
+    const { name } = proxy
+    await openings.add(async () => ({ side: 'outbound', name, address: await proxy.listen() }))
   }
   for (const proxy of inbound) {
     const pem = pems.get(proxy.name)
     if (pem !== undefined) proxy.setSecureContext(pem)
     opened.defer(() => proxy.close())
-    bound.push({ side: 'inbound', name: proxy.name, address: await proxy.listen() })
+    const { name } = proxy
+    await openings.add(async () => ({ side: 'inbound', name, address: await proxy.listen() }))
   }
 
   const watch = createWatch({
@@ -158,14 +167,11 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const reloader = createReloader(reloadOnce)
   const sideDoors = { faults, log, status, settings, opened }
   const metrics = createMetrics(tally, status)
-  const health = await openHealth({ ...sideDoors, metrics })
-  const admin = await openAdmin({
-    ...sideDoors,
-    currentInForce,
-    denials,
-    reload: () => reload('admin socket'),
-  })
-  bound.push(...[health, admin].filter((one) => one !== undefined))
+  await openings.add(() => openHealth({ ...sideDoors, metrics }))
+  await openings.add(() =>
+    openAdmin({ ...sideDoors, currentInForce, denials, reload: () => reload('admin socket') }),
+  )
+  openings.check()
   await watch.setPaths(loaded.watchPaths, readSince)
   state.started = true
   const resources = opened.move()
@@ -199,10 +205,19 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
   }
 
+  async function load(running: Settings | undefined): Promise<Loaded> {
+    const loaded = await loadInForce({ ...request, running })
+    // No other thread reads it, so this only makes the other arena the spare.
+    if (loaded.kind === 'loaded' && loaded.filling !== undefined) {
+      await arenas().commit(loaded.filling, undefined)
+    }
+    return loaded
+  }
+
   /** A fault is a reload that failed, and a bug that is reported as such. */
   async function loadSafely(): Promise<Loaded> {
     try {
-      return await loadInForce({ ...request, running })
+      return await load(running)
     } catch (error) {
       faults.report(error)
       const problems = ['internal error: the operational log has it']

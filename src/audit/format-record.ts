@@ -8,7 +8,7 @@ import {
 import { endDescriptions } from './describe.ts'
 import { formatTime } from './format-time.ts'
 import { keep, type KeptTexts } from './kept-texts.ts'
-import { escapeText, quote, quoteList } from './quote.ts'
+import { escapeText, jsonText, jsonTexts } from './json-text.ts'
 import type { AccessRecord, RecordDestination, RecordEnd, RecordSource } from './record.ts'
 
 /**
@@ -41,7 +41,7 @@ export interface RecordFormat {
 const maxListItems = 16
 
 export function createRecordFormat({ instance, boot }: RecordOrigin): RecordFormat {
-  const origin = `,"instance":${quote(instance)},"boot":${quote(boot)},"sequence":`
+  const origin = `,"instance":${jsonText(instance)},"boot":${jsonText(boot)},"sequence":`
   const constant = createConstantParts(origin)
   return {
     record(record, sequence) {
@@ -53,9 +53,9 @@ export function createRecordFormat({ instance, boot }: RecordOrigin): RecordForm
       if (destination !== undefined) line += formatDestination(destination)
       line += parts.after + sequence
       if (record.removedHeaders.length > 0) {
-        line += `,"removedHeaders":${quoteList(record.removedHeaders, maxListItems)}`
+        line += `,"removedHeaders":${jsonTexts(record.removedHeaders, maxListItems)}`
       }
-      if (record.detail !== undefined) line += `,"detail":${quote(record.detail)}`
+      if (record.detail !== undefined) line += `,"detail":${jsonText(record.detail)}`
       if (end === undefined) return line + parts.ending
       return `${line}${formatEnd(end)}},"resultDescription":"${endDescriptions[end.closeReason]}"}\n`
     },
@@ -110,15 +110,15 @@ function listOf(name: string, items: readonly string[], kept: KeptTexts): string
   if (items.length === 1 && first !== undefined) {
     const text = kept.get(first)
     if (text !== undefined) return text
-    return keep(kept, first, `"${name}":[${quote(first)}],`)
+    return keep(kept, first, `"${name}":[${jsonText(first)}],`)
   }
-  return `"${name}":${quoteList(items, maxListItems)},`
+  return `"${name}":${jsonTexts(items, maxListItems)},`
 }
 
 const protocols: KeptTexts = new Map()
 
 function protocolOf(protocol: string): string {
-  return protocols.get(protocol) ?? keep(protocols, protocol, `"protocol":${quote(protocol)}},`)
+  return protocols.get(protocol) ?? keep(protocols, protocol, `"protocol":${jsonText(protocol)}},`)
 }
 
 function formatDestination(destination: RecordDestination): string {

@@ -1,6 +1,7 @@
 import { PerimeterError } from '../errors.ts'
 import { seconds } from '../units.ts'
 import { createRecordFormat } from './format-record.ts'
+import { describeOpenError } from './log-target.ts'
 import { createLineSink, type LineSink, type LineSinkOptions } from './line-sink.ts'
 import { isLogged } from './logged-category.ts'
 import type { AccessLog, AccessRecord } from './record.ts'
@@ -150,6 +151,7 @@ function openSink(file: string, options: Omit<LineSinkOptions, 'target'>): LineS
   try {
     return createLineSink({ target: file === '-' ? { standardStream: 1 } : file, ...options })
   } catch (cause) {
-    throw new PerimeterError('RF_AUDIT', `the access log \`${file}\` cannot be opened`, { cause })
+    const words = `the access log \`${file}\` cannot be opened: ${describeOpenError(cause)}`
+    throw new PerimeterError('RF_AUDIT', words, { cause })
   }
 }

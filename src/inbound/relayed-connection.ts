@@ -133,6 +133,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
 
   readonly #onOver = (): void => {
     this.#request = undefined
+    this.#standing.judgement = undefined
   }
 
   readonly #stand = (judgement: Judgement, resource: string): Standing => {
@@ -163,11 +164,12 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const request = this.#request
     // A connection may be open for a day, and must not keep the policy of its first minute alive.
     this.#known = undefined
-    this.#standing.judgement = undefined
     // Nothing is open: the next request is judged when it comes.
     if (request === undefined) return true
-    this.#standing.judgement = judgeAgain(this.#context.ports, request.facts, this.#resource)
-    return this.#standing.judgement !== undefined
+    const again = judgeAgain(this.#context.ports, request.facts, this.#resource)
+    // What is no longer allowed ends under the judgement that let it in, as its end line says.
+    if (again !== undefined) this.#standing.judgement = again
+    return again !== undefined
   }
 
   #forward(

@@ -283,7 +283,7 @@ export const settingsShape = object({
       }),
       concurrentStreams: defaulted(integer({ minimum: 1, maximum: 10_000 }), {
         default: 100,
-        description: 'open streams of an HTTP/2 connection; more are reset',
+        description: 'open streams of an HTTP/2 connection; more end it',
       }),
       tunnelsPerResource: defaulted(integer({ minimum: 1, maximum: 1_000_000 }), {
         default: 10_000,
