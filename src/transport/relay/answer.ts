@@ -152,6 +152,9 @@ export class Answer {
     const { client } = this.#for
     const bodyBytes = this.#body.framedBytes
     if (bodyBytes === 0) return head === '' || client.write(head, 'latin1')
+    // A short string leaves from Node's stack; a buffer is an object that the engine must keep until it is written.
+    const text = head === '' ? undefined : this.#body.shortText(bytes)
+    if (text !== undefined) return client.write(head + text, 'latin1')
     const framed = Buffer.allocUnsafe(head.length + bodyBytes)
     if (head !== '') framed.write(head, 0, 'latin1')
     this.#body.copyTo(framed, head.length, bytes)
