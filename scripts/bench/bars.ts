@@ -33,6 +33,11 @@ const bars: readonly Bar[] = [
   { kind: 'ratio', scenario: 'upload', peer: 'haproxy', atMost: 1.3 },
   { kind: 'cost', scenario: 'idle', unit: 'KiB/tunnel', atMost: 24 },
   { kind: 'ratio', scenario: 'rate', peer: 'haproxy', atMost: 2 },
+  { kind: 'cost', scenario: 'swap', unit: 'ms', atMost: 10 },
+  { kind: 'cost', scenario: 'swaps', unit: '% of before', atMost: 110 },
+  { kind: 'ratio', scenario: 'workers', peer: 'ringfence-1-worker', atMost: 1.15 },
+  { kind: 'cost', scenario: 'workers', unit: '% on the busier', atMost: 65 },
+  { kind: 'cost', scenario: 'workers', unit: '% of the time of one', atMost: 100 / 1.6 },
   { kind: 'cost', scenario: 'rest', unit: 'MiB', atMost: 110 },
 ]
 

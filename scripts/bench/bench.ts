@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import path from 'node:path'
 import type { Candidate, Place, Purpose } from './candidates/candidate.ts'
+import type { RingfenceCandidate } from './candidates/ringfence.ts'
 import type { Certificate } from './certificate.ts'
 import type { Children, Service } from './children.ts'
 import type { Cores } from './cores.ts'
@@ -19,6 +20,8 @@ export interface Bench {
   readonly certificate: Certificate
   /** Those that are installed and asked for; Ringfence is the last. */
   readonly candidates: readonly Candidate[]
+  /** Ringfence, for what only it is asked. */
+  readonly subject: RingfenceCandidate
   /** One line for whoever waits. */
   progress(line: string): void
 }
@@ -27,6 +30,9 @@ export interface Scenario {
   readonly name: string
   /** What is done, in a line above its table. */
   readonly title: string
+  /** Takes minutes, and is only run if it is named. */
+  readonly isSlow?: boolean
+  /** No figure at all where the product has not what is measured; it says so then. What it starts is ended for it. */
   run(bench: Bench): Promise<readonly Figure[]>
 }
 
@@ -47,16 +53,17 @@ export async function startCandidates(
 ): Promise<readonly StartedCandidate[]> {
   const { purpose, target, names, core = bench.cores.proxy } = setup
   const { certificate, children } = bench
-  const started: StartedCandidate[] = []
-  for (const candidate of bench.candidates) {
-    if (!candidate.purposes.has(purpose)) continue
-    if (names !== undefined && !names.includes(candidate.name)) continue
-    const port = await freePort()
-    const folder = newFolder(bench, candidate.name)
-    const place = { purpose, folder, core, port, target, certificate, children }
-    started.push({ candidate, port, ...(await candidate.start(place)) })
-  }
-  return started
+  const able = bench.candidates.filter(
+    ({ name, purposes }) => purposes.has(purpose) && names?.includes(name) !== false,
+  )
+  return Promise.all(
+    able.map(async (candidate) => {
+      const port = await freePort()
+      const folder = newFolder(bench, candidate.name)
+      const place = { purpose, folder, core, port, target, certificate, children }
+      return { candidate, port, ...(await candidate.start(place)) }
+    }),
+  )
 }
 
 let folders = 0

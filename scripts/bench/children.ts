@@ -70,10 +70,15 @@ export class Children {
     return result
   }
 
-  /** Ends all of them: first asks, then does not ask. */
+  /** Ends all that run now: first asks, then does not ask. */
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#running].map((child) => this.#stop(child)))
+  }
+
+  /** Ends all, and what is started after. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#running].map((child) => this.#stop(child)))
+    await this.stopAll()
     process.off('exit', this.#killAll)
   }
 

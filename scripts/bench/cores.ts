@@ -26,13 +26,17 @@ export function pinSelf({ load }: Cores): void {
   execFileSync('taskset', args, { stdio: 'ignore' })
 }
 
-/** The proxy gets the last core: interrupts of devices mostly land on the first. */
-export function readCores(): Cores {
+/**
+ * The proxy gets the last core: interrupts of devices mostly land on the first.
+ *
+ * @param mayShare whether one core for both will do: figures then mean nothing.
+ */
+export function readCores({ mayShare }: { readonly mayShare: boolean }): Cores {
   const status = readFileSync('/proc/self/status', 'utf8')
   const all = parseCoreList(/^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? '')
   const load = all.at(0)
   const proxy = all.at(-1)
-  if (load === undefined || proxy === undefined || load === proxy) {
+  if (load === undefined || proxy === undefined || (load === proxy && !mayShare)) {
     throw new Error('two cores are needed, one for the proxy and one for the load')
   }
   return { proxy, load, all }

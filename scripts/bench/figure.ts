@@ -4,7 +4,16 @@ export interface Figure {
   readonly candidate: string
   /** What counts, and what bars compare: less is better. */
   readonly cost: number
-  readonly unit: 'µs/request' | 'µs/tunnel' | 'CPU s/GB' | 'ms' | 'KiB/tunnel' | 'MiB'
+  readonly unit:
+    | 'µs/request'
+    | 'µs/tunnel'
+    | 'CPU s/GB'
+    | 'ms'
+    | 'KiB/tunnel'
+    | 'MiB'
+    | '% on the busier'
+    | '% of the time of one'
+    | '% of before'
   /** Requests, tunnels or GB a second, where that was measured. */
   readonly perSecond?: number
   readonly p50Ms?: number

@@ -19,6 +19,8 @@ import { writeResults } from './results.ts'
 import { atRest } from './scenarios/at-rest.ts'
 import { constantRate } from './scenarios/constant-rate.ts'
 import { idleTunnels } from './scenarios/idle-tunnels.ts'
+import { manySwaps, policySwap } from './scenarios/policy-swap.ts'
+import { workers } from './scenarios/workers.ts'
 import { forward, reverse, reverseTls } from './scenarios/requests.ts'
 import { connect, download, upload } from './scenarios/tunnels.ts'
 import { formatTable } from './table.ts'
@@ -48,6 +50,9 @@ const scenarios: readonly Scenario[] = [
   upload,
   idleTunnels,
   constantRate,
+  policySwap,
+  manySwaps,
+  workers,
   atRest,
 ]
 const root = path.resolve(import.meta.dirname, '../..')
@@ -63,8 +68,9 @@ async function main(args: readonly string[]): Promise<number> {
     print(usage.trimEnd())
     return 0
   }
-  const cores = readCores()
-  const { candidates, versions } = await findCandidates(options)
+  const cores = readCores({ mayShare: options.smoke })
+  const subject = createRingfence(options.source)
+  const { candidates, versions } = await findCandidates(options, subject)
   if (!options.source) build()
   const folder = mkdtempSync(path.join(tmpdir(), 'ringfence-bench-'))
   // Some proxies give up their rights at the start and still have files to open.
@@ -79,38 +85,59 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const certificate = makeCertificate(folder, backendHost)
     const progress = (line: string): void => void process.stderr.write(`  ${line}\n`)
-    const bench = { options, cores, folder, children, certificate, candidates, progress }
-    const figures = await runScenarios(bench)
+    const bench = { options, cores, folder, children, certificate, candidates, subject, progress }
+    const { figures, failed } = await runScenarios(bench)
     if (options.out !== undefined) {
       writeResults(path.resolve(options.out), { bench, versions, scenarios, figures })
     }
-    return 0
+    return failed === 0 ? 0 : 1
   } finally {
     await children.close()
   }
 }
 
-async function runScenarios(bench: Bench): Promise<readonly Figure[]> {
-  const { only } = bench.options
-  const all: Figure[] = []
+interface Outcome {
+  readonly figures: readonly Figure[]
+  /** Scenarios that came to nothing. */
+  readonly failed: number
+}
+
+/** One after the other; what goes wrong in one is told, and costs only that one. */
+async function runScenarios(bench: Bench): Promise<Outcome> {
+  const { only, smoke } = bench.options
+  const figures: Figure[] = []
+  let failed = 0
   for (const scenario of scenarios) {
-    if (only !== undefined && !only.includes(scenario.name)) continue
+    const isAsked = only?.includes(scenario.name) ?? (smoke || scenario.isSlow !== true)
+    if (!isAsked) continue
     print(`\n${scenario.name}: ${scenario.title}`)
-    const figures = await scenario.run(bench)
-    all.push(...figures)
-    for (const line of formatTable(figures, { judge: !bench.options.smoke })) print(line)
+    try {
+      const measured = await scenario.run(bench)
+      const empty = measured.find(({ cost }) => !Number.isFinite(cost))
+      if (empty !== undefined) throw new Error(`there is no figure of ${empty.candidate}`)
+      figures.push(...measured)
+      if (measured.length > 0)
+        for (const line of formatTable(measured, { judge: !smoke })) print(line)
+    } catch (error) {
+      failed++
+      print(`failed: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    await bench.children.stopAll()
   }
-  return all
+  return { figures, failed }
 }
 
 /** Those that are asked for and installed; says which are not, and how to get them. */
-async function findCandidates(options: BenchOptions): Promise<{
+async function findCandidates(
+  options: BenchOptions,
+  subject: Candidate,
+): Promise<{
   readonly candidates: readonly Candidate[]
   readonly versions: ReadonlyMap<string, string>
 }> {
   const candidates: Candidate[] = []
   const versions = new Map<string, string>()
-  for (const candidate of [...peers, createRingfence(options.source)]) {
+  for (const candidate of [...peers, subject]) {
     if (options.peers?.includes(candidate.name) === false && peers.includes(candidate)) continue
     const version = await candidate.version()
     if (version === undefined) print(`${candidate.name} is missing: ${candidate.install}`)

@@ -22,7 +22,7 @@ export function writeResults(
   const machine = {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: bench.cores.all.length,
-    kernel: `Linux ${release()}`,
+    kernel: `Linux ${release().split('.').slice(0, 2).join('.')}`,
     node: process.version,
   }
   const judged = figures.map((figure) => {

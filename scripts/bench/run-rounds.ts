@@ -34,10 +34,12 @@ export interface RoundsOptions {
   /** `ms`: the cost is the 99th percentile of latency. Otherwise CPU time for each unit of the load. */
   readonly unit: Figure['unit']
   readonly contestants: readonly Contestant[]
+  /** Which must not be disturbed. Default: the proxy's. */
+  readonly cores?: readonly number[]
 }
 
 export async function runRounds(bench: Bench, options: RoundsOptions): Promise<Figure[]> {
-  const { contestants, scenario } = options
+  const { contestants, scenario, cores = [bench.cores.proxy] } = options
   const { rounds, smoke } = bench.options
   const runs = new Map(contestants.map(({ name }): [string, Run[]] => [name, []]))
   // Code that has not run yet is compiled, connections are opened, buffers are sized: that is not what lasts.
@@ -45,7 +47,7 @@ export async function runRounds(bench: Bench, options: RoundsOptions): Promise<F
   const repeats = { left: smoke ? 0 : repeatsPerRound * rounds }
   for (let round = 1; round <= rounds; round++) {
     for (const contestant of contestants) {
-      const run = await quietRun(bench, contestant, repeats)
+      const run = await quietRun(bench, contestant, { repeats, cores })
       runs.get(contestant.name)?.push(run)
       bench.progress(`${scenario} ${round}/${rounds} ${contestant.name} ${describe(run, options)}`)
     }
@@ -65,36 +67,48 @@ function describe(run: Run, { unit }: RoundsOptions): string {
 async function quietRun(
   bench: Bench,
   contestant: Contestant,
-  repeats: { left: number },
+  { repeats, cores }: { readonly repeats: { left: number }; readonly cores: readonly number[] },
 ): Promise<Run> {
-  let best = await measure(bench, contestant)
+  let best = await measure(bench, contestant, cores)
   while (best.disturbance > maxDisturbance && repeats.left > 0) {
     repeats.left--
     const share = `${(best.disturbance * 100).toFixed(0)} %`
     bench.progress(`${contestant.name}: disturbed, others had ${share} of its core; again`)
-    const run = await measure(bench, contestant)
+    const run = await measure(bench, contestant, cores)
     if (run.disturbance < best.disturbance) best = run
   }
   return best
 }
 
-async function measure({ cores, options }: Bench, { pid, load }: Contestant): Promise<Run> {
-  const coreBefore = readCoreTime(cores.proxy)
-  const treeBefore = readTree(pid)
+async function measure(
+  { options }: Bench,
+  { pid, load }: Contestant,
+  cores: readonly number[],
+): Promise<Run> {
+  // Where the load runs, too, it is no stranger: then all that this process has started counts as ours.
+  const ours = cores.length > 1 ? process.pid : pid
+  const coresBefore = timeOf(cores)
+  const oursBefore = readTree(ours).cpuSeconds
+  const before = readTree(pid)
   const start = performance.now()
   const result = await load(options.seconds)
   const seconds = (performance.now() - start) / 1000
-  const treeAfter = readTree(pid)
-  const coreAfter = readCoreTime(cores.proxy)
-  const cpuSeconds = treeAfter.cpuSeconds - treeBefore.cpuSeconds
-  const others = coreAfter.busySeconds - coreBefore.busySeconds - cpuSeconds
-  const stolen = coreAfter.stolenSeconds - coreBefore.stolenSeconds
+  const after = readTree(pid)
+  const ourSeconds = readTree(ours).cpuSeconds - oursBefore
   return {
     load: result,
-    cpuSeconds,
-    residentBytes: treeAfter.residentBytes,
-    disturbance: Math.max(0, others + stolen) / seconds,
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    residentBytes: after.residentBytes,
+    disturbance: Math.max(0, timeOf(cores) - coresBefore - ourSeconds) / seconds / cores.length,
   }
+}
+
+/** Seconds that nobody else could have had of these cores. */
+function timeOf(cores: readonly number[]): number {
+  return cores.reduce((sum, core) => {
+    const { busySeconds, stolenSeconds } = readCoreTime(core)
+    return sum + busySeconds + stolenSeconds
+  }, 0)
 }
 
 function costOf({ cpuSeconds, load }: Run, unit: Figure['unit']): number {

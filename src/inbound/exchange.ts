@@ -6,13 +6,7 @@ import type { Connection } from './connection.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { InboundPorts } from './ports.ts'
 
-/**
- * One request or upgrade from arrival to end: what is counted of it and what is written at its end.
- *
- * Whoever serves it is known to tables of what is open and of deadlines by `abort`, `revoke` and `expire` alone, and those
- * let go of it at the end. The engine links each table of a Set or a Map to the larger or emptier one that replaces it:
- * once one of them has grown old, all that was ever in its successors lives until everything is collected.
- */
+/** One request or upgrade from arrival to end: what is counted of it and what is written at its end. */
 export interface Exchange {
   /** An upgrade is a request until it has been switched. */
   kind: 'request' | 'tunnel'
@@ -23,12 +17,8 @@ export interface Exchange {
   bytesOut: number
   /** Sent to the client; undefined as long as nothing was. */
   status: number | undefined
-  /** Ends it because the perimeter or the process wants it to. */
-  readonly abort: (closeReason: CloseReason) => void
-  /** The same because a later policy does not allow it. */
-  readonly revoke: () => void
-  /** Nothing moved for too long. */
-  readonly expire: () => void
+  /** Ends it because the process wants it to. Let go of at its end: `exchanges` may keep what has left it, as a Map does in `connections.ts`. */
+  abort: (closeReason: CloseReason) => void
   /** Once admitted, until its end. */
   admitted: Standing | undefined
   /** The protocol has been switched, with this status: the request is over and a tunnel begins. */
@@ -42,15 +32,13 @@ export interface ExchangeOptions {
   readonly correlationId: string
   /** All that are open. */
   readonly exchanges: Set<Exchange>
-  /** Neither is called after the end. */
+  /** Not called after the end. */
   readonly abort: (closeReason: CloseReason) => void
-  readonly expire: () => void
 }
 
 export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exchange {
-  const { facts, correlationId, exchanges } = options
+  const { facts, correlationId, exchanges, abort } = options
   const startedAt = ports.monotonicNow()
-  let { abort, expire } = options
   let isEnded = false
   const exchange: Exchange = {
     kind: 'request',
@@ -59,9 +47,7 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
     bytesIn: 0,
     bytesOut: 0,
     status: undefined,
-    abort: (closeReason) => abort(closeReason),
-    revoke: () => abort('policy-revoked'),
-    expire: () => expire(),
+    abort,
     admitted: undefined,
     becomeTunnel(status) {
       exchange.status = status
@@ -79,8 +65,7 @@ export function openExchange(ports: InboundPorts, options: ExchangeOptions): Exc
       tellMeter(ports, exchange, durationMs)
       writeEnd(ports, exchange, { bytesIn, bytesOut, durationMs, closeReason })
       exchange.admitted = undefined
-      abort = nothing
-      expire = nothing
+      exchange.abort = nothing
     },
   }
   exchanges.add(exchange)

@@ -71,13 +71,12 @@ class ServedRequest implements Serving {
       correlationId: facts.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
-      expire: () => this.#expire(),
     })
     this.#bodyIdleMs = ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs
     this.#deadline = sharedDeadlines.watch({
       idleMs: this.#bodyIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: this.#exchange.expire,
+      onExpire: () => this.#expire(),
     })
   }
 
@@ -86,7 +85,7 @@ class ServedRequest implements Serving {
     const admission = admit(this.#context.ports, facts, {
       correlationId,
       refuseAs,
-      revoke: this.#exchange.revoke,
+      revoke: () => this.#abort('policy-revoked'),
     })
     if (admission.kind === 'refused') this.#refuse(admission)
     else void this.#forward(admission)

@@ -117,7 +117,6 @@ export function recordUnreadable(
     correlationId,
     exchanges,
     abort: () => stream.destroy(),
-    expire: () => stream.destroy(),
   })
   const policyVersion = ports.currentInForce()?.version ?? ''
   const judgement = denial(facts, { ...parts, policyVersion })

@@ -89,12 +89,11 @@ class ServedUpgrade {
       correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
       exchanges,
       abort: (reason) => this.#abort(reason),
-      expire: () => this.#fail('backend-timeout'),
     })
     this.#deadline = sharedDeadlines.watch({
       idleMs: ports.currentInForce()?.settings.timeouts.bodyIdleMs ?? fallbackIdleMs,
       lifetimeMs: Number.POSITIVE_INFINITY,
-      onExpire: this.#exchange.expire,
+      onExpire: () => this.#fail('backend-timeout'),
     })
     const { stream } = connection
     connection.isClosing = true
@@ -113,7 +112,7 @@ class ServedUpgrade {
       correlationId,
       refuseAs,
       isFull: (resource) => slots.taken(resource) >= limit,
-      revoke: this.#exchange.revoke,
+      revoke: () => this.#abort('policy-revoked'),
     })
     if (admission.kind === 'refused') {
       const { decision, status } = admission.judgement

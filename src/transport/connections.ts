@@ -5,13 +5,14 @@ import { runInSlices, type SliceOptions, type Step } from './slices.ts'
  * with its original facts; what is no longer allowed ends as `policy-revoked`.
  */
 
+/** From `register` on it is the registry's to write, which lets go of both functions when the entry goes. */
 export interface OpenEntry {
-  /** Version that decided it last; written by the registry. */
+  /** Version that decided it last. */
   version: string
   /** Judges the original facts against what is in force now: whether it is still allowed. Must not throw; a fault is false. */
-  readonly judge: () => boolean
+  judge: () => boolean
   /** Ends it at once. Called once at most. */
-  readonly revoke: () => void
+  revoke: () => void
 }
 
 export interface OpenConnections {
@@ -63,6 +64,7 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
     } catch (error) {
       onFault?.(error)
     }
+    letGo(entry)
   }
 
   function judge(entry: OpenEntry): Step {
@@ -107,6 +109,7 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
 
     unregister(entry) {
       judgedIn.delete(entry)
+      letGo(entry)
     },
 
     async judgeAgain() {
@@ -117,4 +120,21 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
       await running
     },
   }
+}
+
+/**
+ * The engine links each table of a Map to the larger or emptier one that replaces it: once one of them has grown old, all
+ * that was ever in its successors lives until everything is collected. So nothing but the bare entry must hang on it.
+ */
+function letGo(entry: OpenEntry): void {
+  entry.judge = deny
+  entry.revoke = ignore
+}
+
+function deny(): boolean {
+  return false
+}
+
+function ignore(): void {
+  // It has ended already.
 }

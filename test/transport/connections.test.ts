@@ -1,10 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import {
   createOpenConnections,
   type OpenConnections,
   type OpenEntry,
 } from '../../src/transport/connections.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 /** An entry that remembers what was done with it. */
 interface Watched extends OpenEntry {
@@ -52,6 +57,34 @@ void t.test('unregister: an entry that is gone is neither judged nor revoked', a
   await swapTo('v2')
   t.same([gone.judged, gone.revoked], [0, 0])
 })
+
+void t.test(
+  'an entry that is gone keeps nothing alive, though somebody may still hold it',
+  async (t) => {
+    const { open, swapTo } = registry()
+    const register = (): { entry: OpenEntry; request: WeakRef<object> } => {
+      const request = { isAllowed: false, isOver: false }
+      const made: OpenEntry = {
+        version: 'v1',
+        judge: () => request.isAllowed,
+        revoke: () => (request.isOver = true),
+      }
+      open.register(made)
+      return { entry: made, request: new WeakRef(request) }
+    }
+    const left = register()
+    open.unregister(left.entry)
+    const revoked = register()
+    await swapTo('v2')
+    await setImmediate()
+    collect()
+    for (const { entry, request } of [left, revoked]) {
+      t.equal(request.deref(), undefined)
+      entry.revoke()
+      t.equal(entry.judge(), false, 'what is gone is not allowed')
+    }
+  },
+)
 
 void t.test('judgeAgain', async (t) => {
   await t.test('revokes once what is no longer allowed, and leaves the rest', async (t) => {

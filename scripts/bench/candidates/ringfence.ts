@@ -1,16 +1,58 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { Place } from './candidate.ts'
-import { backendHost, type Candidate, originHost } from './candidate.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Service } from '../children.ts'
+import { backendHost, type Candidate, originHost, type Place } from './candidate.ts'
 
-/** Ringfence as users run it: `ringfence run` with a settings file and a perimeter. */
+/** Ringfence as users run it: `ringfence run` with a settings file and perimeters. */
 
+/** What differs from the shortest configuration. */
+export interface RingfenceExtras {
+  /** Instead of keys of the settings. */
+  readonly settings?: object
+  /** Perimeter documents by file name, instead of the one that is there. */
+  readonly perimeters?: Readonly<Record<string, object>>
+  /** Arguments of Node.js itself. */
+  readonly nodeArgs?: readonly string[]
+}
+
+export interface RingfenceCandidate extends Candidate {
+  startWith(place: Place, extras: RingfenceExtras): Promise<Service>
+}
+
+const scope = {
+  subscriptionId: '11111111-1111-1111-1111-111111111111',
+  resourceGroup: 'bench',
+}
+/** In the folder of the instance. */
+export const adminSocket = 'admin.sock'
 const root = path.resolve(import.meta.dirname, '../../..')
-const scope = { subscriptionId: '11111111-1111-1111-1111-111111111111', resourceGroup: 'bench' }
 
 /** @param source run `src/main.ts`, not `dist/`, which must be built then. */
-export function createRingfence(source: boolean): Candidate {
+export function createRingfence(source: boolean): RingfenceCandidate {
   const program = path.join(root, source ? 'src/main.ts' : 'dist/main.js')
+  const startWith = async (place: Place, extras: RingfenceExtras): Promise<Service> => {
+    const { folder, core, port, children } = place
+    const { perimeters = { 'perimeter.json': perimeterOf('bench', standardRules) } } = extras
+    for (const [name, perimeter] of Object.entries(perimeters)) {
+      writeFileSync(path.join(folder, name), JSON.stringify(perimeter))
+    }
+    const file = path.join(folder, 'ringfence.yaml')
+    const files = Object.keys(perimeters)
+    const all = { ...settingsOf(place), policy: { files }, ...extras.settings }
+    writeFileSync(file, JSON.stringify(all))
+    const service = await children.startService({
+      name: 'ringfence',
+      core,
+      folder,
+      port,
+      program: process.execPath,
+      args: [...(extras.nodeArgs ?? []), program, 'run', '--config', file],
+    })
+    // It opens last.
+    while (!existsSync(path.join(folder, adminSocket))) await delay(10)
+    return service
+  }
   return {
     name: 'ringfence',
     install: 'npm ci',
@@ -21,26 +63,12 @@ export function createRingfence(source: boolean): Candidate {
       const { version }: { readonly version: string } = JSON.parse(manifest)
       return version
     },
-    start(place) {
-      const { folder, core, port, children } = place
-      const file = path.join(folder, 'ringfence.yaml')
-      writeFileSync(file, JSON.stringify(settings(place)))
-      writeFileSync(path.join(folder, 'perimeter.yaml'), JSON.stringify(perimeter))
-      const args = [program, 'run', '--config', file]
-      const { execPath } = process
-      return children.startService({
-        name: 'ringfence',
-        core,
-        folder,
-        port,
-        program: execPath,
-        args,
-      })
-    },
+    start: (place) => startWith(place, {}),
+    startWith,
   }
 }
 
-function settings({ purpose, port, target, certificate }: Place): object {
+function settingsOf({ purpose, port, target, certificate }: Place): object {
   const { certificateFile, keyFile } = certificate
   const listen = { host: '127.0.0.1', port }
   const tls = purpose === 'reverse-tls' ? { tls: { certificateFile, keyFile } } : {}
@@ -49,7 +77,6 @@ function settings({ purpose, port, target, certificate }: Place): object {
   const [inner, outer] = purpose === 'forward' ? [anyPort, listen] : [listen, anyPort]
   return {
     scope,
-    policy: { files: ['perimeter.yaml'] },
     resources: [{ id: 'orders', hosts: [backendHost], backend: `http://127.0.0.1:${target}` }],
     inbound: [{ name: 'public', listen: inner, ...tls }],
     outbound: [{ name: 'egress', listen: outer, resource: 'orders' }],
@@ -60,29 +87,29 @@ function settings({ purpose, port, target, certificate }: Place): object {
     },
     audit: { file: 'access.log' },
     health: { listen: anyPort },
-    admin: { socket: 'admin.sock' },
+    admin: { socket: adminSocket },
   }
 }
 
-const perimeter = {
-  name: 'bench',
-  ...scope,
-  location: 'local',
-  profiles: [
-    {
-      name: 'web',
-      accessRules: [
-        { name: 'office', direction: 'Inbound', addressPrefixes: ['127.0.0.0/8'] },
-        { name: 'origin', direction: 'Outbound', fullyQualifiedDomainNames: [originHost] },
-      ],
-    },
-  ],
-  resourceAssociations: [
-    {
-      name: 'orders',
-      privateLinkResource: { id: 'orders' },
-      profile: { id: 'web' },
-      accessMode: 'Enforced',
-    },
-  ],
+/** What every candidate checks: the source, and the name of the destination. */
+export const standardRules: readonly object[] = [
+  { name: 'office', direction: 'Inbound', addressPrefixes: ['127.0.0.0/8'] },
+  { name: 'origin', direction: 'Outbound', fullyQualifiedDomainNames: [originHost] },
+]
+
+/** A perimeter of one profile and one member, the resource of that name or `orders`. */
+export function perimeterOf(
+  name: string,
+  accessRules: readonly object[],
+  resource = 'orders',
+): object {
+  const privateLinkResource = { id: resource }
+  const association = { name: 'member', privateLinkResource, profile: { id: 'web' } }
+  return {
+    name,
+    ...scope,
+    location: 'local',
+    profiles: [{ name: 'web', accessRules }],
+    resourceAssociations: [{ ...association, accessMode: 'Enforced' }],
+  }
 }

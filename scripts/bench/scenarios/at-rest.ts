@@ -29,7 +29,6 @@ export const atRest: Scenario = {
       }
       bench.progress(`rest ${round}/${rounds}`)
     }
-    await backEnd.stop()
     return [...measured].map(([candidate, values]): Figure => {
       const cost = median(values)
       return {

@@ -37,9 +37,13 @@ export const constantRate: Scenario = {
       }
       return { name, pid, load }
     })
-    const figures = await runRounds(bench, { scenario: 'rate', unit: 'ms', contestants })
-    for (const service of [...started, backEnd]) await service.stop()
-    return figures
+    const { proxy, load } = bench.cores
+    return runRounds(bench, {
+      scenario: 'rate',
+      unit: 'ms',
+      contestants,
+      cores: [proxy, load],
+    })
   },
 }
 

@@ -29,7 +29,6 @@ export const idleTunnels: Scenario = {
       if (proxy.candidate.name !== 'tinyproxy') figures.push(await measure(bench, proxy, origin))
       await proxy.stop()
     }
-    await origin.stop()
     return figures
   },
 }

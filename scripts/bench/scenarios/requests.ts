@@ -55,9 +55,7 @@ function createScenario(setup: {
           load: (seconds) => runLoad<LoadResult>(bench, { program, order: { ...order, seconds } }),
         }
       })
-      const figures = await runRounds(bench, { scenario: name, unit: 'µs/request', contestants })
-      for (const service of [...started, backEnd]) await service.stop()
-      return figures
+      return runRounds(bench, { scenario: name, unit: 'µs/request', contestants })
     },
   }
 }

@@ -67,9 +67,7 @@ function createScenario({ name, title, end, unit, program, order }: TunnelSetup)
             runLoad<LoadResult>(bench, { program, order: { ...order, ...tunnel, seconds } }),
         }
       })
-      const figures = await runRounds(bench, { scenario: name, unit, contestants })
-      for (const service of [...started, origin]) await service.stop()
-      return figures
+      return runRounds(bench, { scenario: name, unit, contestants })
     },
   }
 }

@@ -1,0 +1,16 @@
+import { request } from 'node:http'
+import { buffer } from 'node:stream/consumers'
+
+/** Asks Ringfence to read its files again; resolves with the version then in force. Throws if it refuses them. */
+export function reload(socketPath: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const call = request({ socketPath, method: 'POST', path: '/reload' }, (response) => {
+    buffer(response).then((bytes) => {
+      const answer: { readonly version: string } = JSON.parse(bytes.toString())
+      if (response.statusCode === 200) resolve(answer.version)
+      else reject(new Error(`the reload failed: ${bytes.toString()}`))
+    }, reject)
+  })
+  call.on('error', reject).end()
+  return promise
+}
