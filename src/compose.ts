@@ -2,31 +2,27 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ReloadOutcome } from './admin/admin-socket.ts'
-import { createCountingLog } from './admin/counting-log.ts'
-import { createRecentDenials } from './admin/denials.ts'
 import { createMetrics } from './admin/metrics.ts'
 import type { Status } from './admin/status.ts'
-import { createTally } from './admin/tally.ts'
 import { createAccessLog } from './audit/log-writer.ts'
 import type { OperationalLog } from './audit/operational-log.ts'
 import { type Bound, createOwnListeners } from './compose/bound.ts'
-import { createDeliver } from './compose/deliver.ts'
 import { drain } from './compose/drain.ts'
 import { createFaults, type Faults } from './compose/faults.ts'
-import { createFollowingResolver, followSwap } from './compose/follow.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
+import { createLocalPlane } from './compose/local-plane.ts'
 import { describeLost } from './compose/lost-associations.ts'
+import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
+import { sharedWords } from './compose/thread-figures.ts'
+import { createThreadPlane } from './compose/thread-plane.ts'
+import { machineWarnings } from './compose/warnings.ts'
 import { PerimeterError } from './errors.ts'
-import { createInboundProxy } from './inbound/inbound-proxy.ts'
-import { createTcpProxy } from './inbound/tcp-proxy.ts'
-import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
 import { createWatch } from './store/watch.ts'
-import { createOpenConnections } from './transport/connections.ts'
-import { createDial } from './transport/dial.ts'
+import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
 
 /**
  * One instance of Ringfence: which part is given what, what starts and stops in which order.
@@ -85,7 +81,10 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const currentInForce = (): InForce | undefined => state.inForce
   const bound: Bound[] = []
   const ownListeners = createOwnListeners(bound)
-  const request = { configFile, instance: hostname(), ownListeners }
+  let pair: ArenaPair | undefined
+  /** Two gigabytes of address space, which a policy of ordinary size never needs. */
+  const arenas = (): ArenaPair => (pair ??= createArenaPair())
+  const request = { configFile, instance: hostname(), ownListeners, arenas }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
@@ -94,61 +93,37 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const { settings } = loaded.inForce
   state.inForce = loaded.inForce
   state.loadedAt = now()
-  let { pems, running } = loaded
+  let { running } = loaded
 
+  const boot = randomUUID()
+  const isBlocked = sharedWords(1)
   const writer = createAccessLog({
     ...settings.audit,
     instance: settings.instance,
-    boot: randomUUID(),
+    boot,
     onProblem: (problem) => log.error(problem),
+    onBlock: (blocks) => Atomics.store(isBlocked, 0, blocks ? 1 : 0),
     now,
   })
   opened.defer(() => writer.close())
-  const tally = createTally()
-  tally.setResources(settings.resources.map(({ id }) => id.key))
-  const denials = createRecentDenials()
-  const openConnections = createOpenConnections({
-    version: () => state.inForce?.version ?? '',
-    onFault: faults.report,
-  })
+  const parts = { first: loaded, arenas, faults, log, bound, now }
+  const plane =
+    settings.workers === 1
+      ? createLocalPlane({ ...parts, currentInForce, accessLog: writer })
+      : createThreadPlane({ ...parts, writer, boot, isBlocked })
   const status = (): Status =>
     statusOf(state, {
       faults,
-      open: () => openConnections.size,
+      plane,
       accessLog: () => ({ state: writer.state, accepted: writer.sequence, lost: writer.lost }),
+      warnings: () => machineWarnings(settings.workers),
     })
-
-  const ports = {
-    currentInForce,
-    accessLog: createCountingLog(writer, { tally, denials }),
-    openConnections,
-    meter: tally,
-    log,
-    newCorrelationId: randomUUID,
-    now,
-    monotonicNow: () => performance.now(),
-  }
-  const dial = createDial()
-  const inbound = settings.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
-  )
-  const outboundPorts = {
-    ...ports,
-    resolver: createFollowingResolver(currentInForce),
-    dial,
-    deliver: createDeliver(inbound, { bound, currentInForce }),
-  }
-  const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
-  for (const proxy of outbound) {
-    opened.defer(() => proxy.close())
-    bound.push({ side: 'outbound', name: proxy.name, address: await proxy.listen() })
-  }
-  for (const proxy of inbound) {
-    const pem = pems.get(proxy.name)
-    if (pem !== undefined) proxy.setSecureContext(pem)
-    opened.defer(() => proxy.close())
-    bound.push({ side: 'inbound', name: proxy.name, address: await proxy.listen() })
-  }
+  const openings = createOpenings(bound)
+  opened.defer(() => plane.close())
+  await openings.add(async () => {
+    await plane.listen((one) => openings.add(one))
+    return undefined
+  })
 
   const watch = createWatch({
     onChange: () => void reload('file change'),
@@ -157,15 +132,18 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   opened.defer(() => watch.close())
   const reloader = createReloader(reloadOnce)
   const sideDoors = { faults, log, status, settings, opened }
-  const metrics = createMetrics(tally, status)
-  const health = await openHealth({ ...sideDoors, metrics })
-  const admin = await openAdmin({
-    ...sideDoors,
-    currentInForce,
-    denials,
-    reload: () => reload('admin socket'),
-  })
-  bound.push(...[health, admin].filter((one) => one !== undefined))
+  const metrics = createMetrics(() => plane.counts(), status)
+  await openings.add(() => openHealth({ ...sideDoors, metrics }))
+  await openings.add(() =>
+    openAdmin({
+      ...sideDoors,
+      currentInForce,
+      denials: (correlationId) => plane.denials(correlationId),
+      reload: () => reload('admin socket'),
+    }),
+  )
+  openings.check()
+  await plane.learn(bound)
   await watch.setPaths(loaded.watchPaths, readSince)
   state.started = true
   const resources = opened.move()
@@ -196,7 +174,22 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     await watch.mark()
     const next = await loadSafely()
     await watch.setPaths(next.watchPaths, since)
-    return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
+    if (next.kind === 'failed') return keep(next, triggers)
+    try {
+      return await swap(next, triggers)
+    } catch (error) {
+      // A thread cannot take it, and so none has.
+      if (!(error instanceof PerimeterError)) faults.report(error)
+      const { watchPaths } = next
+      return keep(
+        {
+          kind: 'failed',
+          problems: [error instanceof Error ? error.message : String(error)],
+          watchPaths,
+        },
+        triggers,
+      )
+    }
   }
 
   /** A fault is a reload that failed, and a bug that is reported as such. */
@@ -227,21 +220,20 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     const lost = describeLost(state.inForce?.snapshot, inForce.snapshot)
     const warnings = [...next.warnings, ...lost]
     const changed = inForce.version !== state.inForce?.version
-    const before = pems
-    state.inForce = inForce
-    state.loadedAt = now()
-    state.reloads++
-    state.lastProblems = []
-    state.needsRestart = needsRestart
-    pems = next.pems
-    running = next.running
-    tally.setResources(inForce.settings.resources.map(({ id }) => id.key))
+    const follow = await plane.swap(next, () => {
+      state.inForce = inForce
+      state.loadedAt = now()
+      state.reloads++
+      state.lastProblems = []
+      state.needsRestart = needsRestart
+      running = next.running
+    })
     const { version } = inForce
     log[warnings.length > 0 ? 'warn' : 'info']({ triggers, version, changed, warnings }, 'reloaded')
     for (const line of lost) log.warn({ version }, line)
     if (needsRestart.length > 0) log.warn({ needsRestart }, 'some settings need a restart')
     try {
-      await followSwap({ openConnections, outbound, inbound }, { version, before, after: pems })
+      await follow()
     } catch (error) {
       faults.report(error)
     }
@@ -251,7 +243,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   async function stop(): Promise<boolean> {
     state.draining = true
     const timeoutMs = requireInForce().settings.timeouts.drainMs
-    const finished = await drain({ inbound, outbound, timeoutMs })
+    const finished = await drain(plane, timeoutMs)
     // Until here a rule may still be withdrawn and ends what is left of it.
     watch.close()
     await reloader.settled()

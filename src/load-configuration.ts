@@ -38,6 +38,16 @@ export type Configuration =
       readonly watchedFiles: readonly string[]
     }
 
+/** Settings that were read, and the perimeter files that they name and that were not. */
+export interface FoundConfiguration {
+  /** Absolute; empty where settings are broken. */
+  readonly perimeterFiles: readonly string[]
+  /** As in `Configuration`. */
+  readonly watchedFiles: readonly string[]
+  /** Reads the perimeter files and checks everything. Call it once. Never rejects. */
+  load(): Promise<Configuration>
+}
+
 /**
  * Loads settings and the perimeters that they name, and checks both. What comes back is deep-frozen. Never rejects:
  * whatever lies on disk, it is loaded or its problems are told, all in one run.
@@ -46,15 +56,46 @@ export async function loadConfiguration(
   file: string,
   options: LoadOptions,
 ): Promise<Configuration> {
+  const found = await findConfiguration(file, options)
+  return found.load()
+}
+
+/** The first half of `loadConfiguration`: small, whatever the perimeters hold. Never rejects. */
+export async function findConfiguration(
+  file: string,
+  options: LoadOptions,
+): Promise<FoundConfiguration> {
   const settingsFile = resolve(file)
   const { settings, resources, findings, files } = await loadSettings(settingsFile, options)
   const watched = new Set([settingsFile, ...files])
   if (settings === undefined) {
-    return { kind: 'broken', problems: sortProblems(findings.problems), watchedFiles: [...watched] }
+    const watchedFiles = [...watched]
+    const problems = sortProblems(findings.problems)
+    const broken: Configuration = { kind: 'broken', problems, watchedFiles }
+    return { perimeterFiles: [], watchedFiles, load: () => Promise.resolve(broken) }
   }
-
   const found = await findPerimeterFiles(settings, findings)
   for (const path of [...found.files, ...found.directories]) watched.add(path)
+  const parts = { settings, resources, findings, perimeterFiles: found.files }
+  const watchedFiles = [...watched]
+  return {
+    perimeterFiles: found.files,
+    watchedFiles,
+    load: () => loadPerimeters(parts, { azureLimits: options.azureLimits === true, watchedFiles }),
+  }
+}
+
+async function loadPerimeters(
+  parts: {
+    readonly settings: Settings
+    readonly resources: readonly Placed<Resource>[]
+    readonly findings: Findings
+    readonly perimeterFiles: readonly string[]
+  },
+  context: { readonly azureLimits: boolean; readonly watchedFiles: readonly string[] },
+): Promise<Configuration> {
+  const { settings, resources, findings, perimeterFiles } = parts
+  const { azureLimits, watchedFiles } = context
   // A resource or scope that could not be read is no reason to call a name unknown.
   const known: KnownResources = {
     ids: settings.resources.map(({ id }) => id),
@@ -62,15 +103,15 @@ export async function loadConfiguration(
   }
   const loaded: LoadedPerimeter[] = []
   const others: Findings[] = []
-  for (const path of found.files) {
+  for (const path of perimeterFiles) {
     const file = await loadPerimeterFile(path, { scope: settings.scope, resources: known })
     loaded.push(...file.perimeters)
     others.push(file.findings)
   }
   checkPerimeters(loaded, { resources: known, autoApprove: settings.links.autoApprove })
-  if (options.azureLimits === true) warnOfAzureLimits(loaded)
+  if (azureLimits) warnOfAzureLimits(loaded)
   // Of what could not be read, the members are not known.
-  const isComplete = known.areAll && found.files.length > 0
+  const isComplete = known.areAll && perimeterFiles.length > 0
   if (isComplete && !others.some(({ hasErrors }) => hasErrors)) {
     warnOfUnassociated(resources, { loaded, findings })
   }
@@ -78,16 +119,18 @@ export async function loadConfiguration(
   warnOfAutoApproved(settings, { loaded, findings })
   const problems = sortProblems([findings, ...others].flatMap((one) => one.problems))
   if (problems.some(({ severity }) => severity === 'error')) {
-    return { kind: 'broken', problems, watchedFiles: [...watched] }
+    return { kind: 'broken', problems, watchedFiles }
   }
   return {
     kind: 'loaded',
     settings: deepFreeze(settings),
     perimeters: deepFreeze(loaded.map(({ perimeter }) => perimeter)),
     warnings: problems,
-    watchedFiles: [...watched],
+    watchedFiles,
   }
 }
+
+const twoStars = '`**` matches within one name, like `*`: name each level of directories'
 
 async function findPerimeterFiles(settings: Settings, findings: Findings): Promise<FoundFiles> {
   const files = new Set<string>()
@@ -95,13 +138,17 @@ async function findPerimeterFiles(settings: Settings, findings: Findings): Promi
   for (const [index, pattern] of settings.policy.files.entries()) {
     const directory = dirname(settings.file)
     const written = quote(relative(directory, pattern))
+    const hasTwoStars = pattern.includes('**')
     const found = await findFiles(pattern, directory)
     for (const path of found.files) files.add(path)
     for (const path of found.directories) directories.add(path)
     const at: Path = ['policy', 'files', index]
     if (found.files.length === 0) {
-      findings.error(at, `the pattern ${written} matches no file; name at least one perimeter file`)
-    }
+      findings.error(
+        at,
+        `the pattern ${written} matches no file; name at least one perimeter file${hasTwoStars ? `; ${twoStars}` : ''}`,
+      )
+    } else if (hasTwoStars) findings.warning(at, `in the pattern ${written}, ${twoStars}`)
     if (found.files.includes(settings.file)) {
       findings.error(
         at,

@@ -1,6 +1,6 @@
 import { close, write as writeFile } from 'node:fs'
 import { KiB, seconds } from '../units.ts'
-import { type LogTarget, openTarget } from './log-target.ts'
+import { describeOpenError, type LogTarget, openTarget } from './log-target.ts'
 
 /**
  * Lines on their way to a file or a pipe: collected, bounded, and written in batches, one write at a time. Whatever the
@@ -216,7 +216,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
         if (replacement !== undefined) closeOwned(replacement)
         replacement = opened
       } catch (error) {
-        onProblem(`the access log cannot be opened again: ${codeOf(error)}`)
+        onProblem(`the access log cannot be opened again: ${describeOpenError(error)}`)
         return
       }
       if (state === 'idle') swap()
@@ -240,8 +240,4 @@ export function createLineSink(options: LineSinkOptions): LineSink {
 function closeOwned({ fd, owned }: { readonly fd: number; readonly owned: boolean }): void {
   // What was written is with the system; there is nothing to do about a close that fails.
   if (owned) close(fd, () => undefined)
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
 }

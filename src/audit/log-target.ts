@@ -22,6 +22,23 @@ const logMode = 0o640
 
 const lineFeed = 0x0a
 
+const wordsByCode: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'its directory does not exist'],
+  ['ENOTDIR', 'a part of its path is no directory'],
+  ['EISDIR', 'it is a directory'],
+  ['EACCES', 'permission denied'],
+  ['EPERM', 'permission denied'],
+  ['EROFS', 'the file system is read-only'],
+  ['ENXIO', 'nobody reads the named pipe'],
+  ['ELOOP', 'it is a symbolic link that leads to itself'],
+])
+
+/** Why `openTarget` threw, in the end of a sentence. */
+export function describeOpenError(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  return wordsByCode.get(code) ?? `the system says ${code}`
+}
+
 /** Opens for appending; throws what `open` throws. A named pipe must have a reader already. */
 export function openTarget(target: LogTarget): OpenTarget {
   if (typeof target !== 'string') return openStandardStream(target.standardStream)

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { describeFailure, exitCodes } from './exit-code.ts'
 import { createOutput, createWrite, OutputLost, type Write } from './output.ts'
 
@@ -138,6 +138,18 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
       end(await runDemo(options))
     })
 
+  program
+    .command('help')
+    .description('show the help of a command')
+    .argument('[command]')
+    .action((name?: string) => {
+      const asked =
+        name === undefined ? program : program.commands.find((one) => one.name() === name)
+      if (asked === undefined) program.error(`error: unknown command '${name}'`)
+      else asked.outputHelp()
+    })
+
+  for (const one of [program, ...program.commands]) refuseRepetition(one)
   return program
 
   function command(name: string, description: string): Command {
@@ -146,16 +158,19 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
 }
 
 function withConfig(command: Command): Command {
-  return command.addOption(
-    new Option('-c, --config <file>', 'the settings')
-      .default(defaultConfig)
-      .argParser((value: string) => {
-        if (command.getOptionValueSource('config') === 'cli') {
-          command.error("error: option '--config' is given twice")
-        }
-        return value
-      }),
-  )
+  return command.option('-c, --config <file>', 'the settings', defaultConfig)
+}
+
+/** What is said twice may mean two things: nobody is told about the one and believes that it was about the other. */
+function refuseRepetition(command: Command): void {
+  for (const option of command.options.filter(({ required }) => required)) {
+    option.argParser((value: string) => {
+      if (command.getOptionValueSource(option.attributeName()) === 'cli') {
+        command.error(`error: option '${option.long}' is given twice`)
+      }
+      return value
+    })
+  }
 }
 
 /** `--config` before the command is the command's: to whoever types, both places are the same. */

@@ -1,27 +1,28 @@
-import { dirname, resolve } from 'node:path'
-import { formatProblem } from '../documents/problem.ts'
-import { PerimeterError } from '../errors.ts'
-import { loadConfiguration } from '../load-configuration.ts'
 import type { OwnListener } from '../policy/address-guard.ts'
+import { createPrivateArena } from '../policy/arena.ts'
+import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
-import { findFiles } from '../store/find-files.ts'
-import { buildInForce } from './build-in-force.ts'
-import { readBackendAuthorities } from './read-backend-authorities.ts'
+import { KiB, MiB } from '../units.ts'
+import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
+import { openInForce } from './build-in-force.ts'
 import {
-  type ListenerPems,
-  readSecureContexts,
-  secureContextFiles,
-} from './read-secure-contexts.ts'
-import { mergeSettings } from './restart.ts'
+  describeLoadError,
+  type PreparationFailed,
+  type Prepared,
+  prepareInForce,
+  type PrepareRequest,
+} from './prepare-in-force.ts'
+import { prepareOffThread } from './prepare-off-thread.ts'
+import { readBackendAuthorities } from './read-backend-authorities.ts'
+import { type ListenerPems, readSecureContexts } from './read-secure-contexts.ts'
 
-export interface LoadRequest {
-  readonly configFile: string
-  /** Of this instance where settings name none. */
-  readonly instance: string
-  /** What the last load gave as `running`; undefined at the start. */
-  readonly running: Settings | undefined
+export interface LoadRequest extends PrepareRequest {
   readonly ownListeners: () => readonly OwnListener[]
+  /** Where a policy lies that is compiled on another thread. */
+  readonly arenas: () => ArenaPair
+  /** Larger perimeter files are read and compiled on another thread. */
+  readonly mostBytesHere?: number
 }
 
 /** Everything that a start or a reload needs, complete and checked, before anything of it counts. */
@@ -29,66 +30,54 @@ export type Loaded =
   | {
       readonly kind: 'loaded'
       readonly inForce: InForce
+      /** What it was made of, for other threads to make the same. */
+      readonly policy: CompiledPolicy
+      /** Where its tables lie, if another thread compiled them: to be committed before it is put in force. */
+      readonly filling: Filling | undefined
       readonly running: Settings
       readonly pems: ListenerPems
       readonly needsRestart: readonly string[]
       readonly warnings: readonly string[]
-      /** Files and patterns whose change calls for a reload. */
       readonly watchPaths: readonly string[]
     }
-  | {
-      readonly kind: 'failed'
-      /** One line each. */
-      readonly problems: readonly string[]
-      readonly watchPaths: readonly string[]
-    }
+  | PreparationFailed
 
-/** Loads, validates, compiles and freezes. Never rejects. */
+/** While requests wait: 16 KiB of YAML take 6 ms, of JSON 4. A thread takes half a second and 20 MB. */
+const mostBytesOfReload = 16 * KiB
+
+/** At the start nobody waits, and a thread would only come on top. */
+const mostBytesOfStart = MiB
+
+/**
+ * Loads, validates, compiles and freezes. Small perimeter files are done with at once, here; all others on a thread of
+ * their own. Rejects only if the spare arena cannot be had.
+ */
 export async function loadInForce(request: LoadRequest): Promise<Loaded> {
-  const configuration = await loadConfiguration(request.configFile, { instance: request.instance })
-  if (configuration.kind === 'broken') {
-    return {
-      kind: 'failed',
-      problems: configuration.problems.map(formatProblem),
-      watchPaths: configuration.watchedFiles,
-    }
-  }
-  const { perimeters } = configuration
-  const { settings, running, needsRestart } = mergeSettings(
-    request.running ?? configuration.settings,
-    configuration.settings,
-  )
-  const watchPaths = await pathsOf(settings, configuration.watchedFiles)
+  const { configFile, instance, running } = request
+  const mostBytes =
+    request.mostBytesHere ?? (running === undefined ? mostBytesOfStart : mostBytesOfReload)
+  const asked: PrepareRequest = { configFile, instance, running }
+  const prepared = await prepareInForce(asked, { arena: createPrivateArena(), mostBytes })
+  if (prepared.kind !== 'too-large') return open(prepared, request)
+  const filling = await request.arenas().beginFilling()
+  const { watchPaths } = prepared
+  return open(await prepareOffThread(asked, { filling, watchPaths }), { ...request, filling })
+}
+
+async function open(
+  prepared: Prepared,
+  given: Pick<LoadRequest, 'ownListeners'> & { readonly filling?: Filling },
+): Promise<Loaded> {
+  if (prepared.kind === 'failed') return prepared
+  const { settings, policy, running, needsRestart, warnings, watchPaths } = prepared
   try {
     const pems = await readSecureContexts(settings)
     const backendAuthorities = await readBackendAuthorities(settings)
-    const { ownListeners } = request
-    const inForce = buildInForce({ settings, perimeters, ownListeners, backendAuthorities })
-    const warnings = configuration.warnings.map(formatProblem)
-    return { kind: 'loaded', inForce, running, pems, needsRestart, warnings, watchPaths }
+    const { ownListeners, filling } = given
+    const inForce = openInForce({ settings, policy, ownListeners, backendAuthorities })
+    const rest = { running, pems, needsRestart, warnings, watchPaths }
+    return { kind: 'loaded', inForce, policy, filling, ...rest }
   } catch (error) {
-    return { kind: 'failed', problems: describe(error), watchPaths }
+    return { kind: 'failed', problems: describeLoadError(error), watchPaths }
   }
-}
-
-/**
- * The loader names directories because a new file may appear in them. The patterns say more exactly which files: with
- * them an unrelated file in the same directory is no reason to reload.
- */
-async function pathsOf(
-  settings: Settings,
-  watchedFiles: readonly string[],
-): Promise<readonly string[]> {
-  const base = dirname(settings.file)
-  const patterns = settings.policy.files.map((pattern) => resolve(base, pattern))
-  const found = await Promise.all(patterns.map((pattern) => findFiles(pattern, base)))
-  const directories = new Set(found.flatMap((one) => one.directories))
-  const files = watchedFiles.filter((path) => !directories.has(path))
-  return [...new Set([...files, ...patterns, ...secureContextFiles(settings)])]
-}
-
-function describe(error: unknown): readonly string[] {
-  if (error instanceof PerimeterError) return error.message.split('\n')
-  const message = error instanceof Error ? error.message : String(error)
-  return [`internal error while compiling, please report it: ${message}`]
 }

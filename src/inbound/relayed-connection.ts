@@ -134,6 +134,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
 
   readonly #onOver = (): void => {
     this.#request = undefined
+    this.#standing.judgement = undefined
   }
 
   readonly #stand = (judgement: Judgement, resource: string): Standing => {

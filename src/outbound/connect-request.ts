@@ -12,7 +12,7 @@ import type { RequestLines } from './forward-head.ts'
 import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
-import { describeRefusal } from './refusal-words.ts'
+import { describeRefusal, sentenceForConnect } from './refusal-words.ts'
 import { refuse, type Refusing } from './refusing.ts'
 import { type Asked, decide } from './verdict.ts'
 
@@ -98,7 +98,8 @@ export class ConnectRequest implements UnderWay {
     })
     if (reading.kind === 'bad-request') {
       const { kind: _, ...more } = reading
-      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
+      const message = sentenceForConnect(this.#request.url ?? '')
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }
     const asked = this.#exchange.asked(reading.authority)
@@ -131,6 +132,7 @@ export class ConnectRequest implements UnderWay {
       dialPeer,
       protocol,
       signal,
+      forTunnel: true,
     })
     this.#goOn(reached, asked)
   }

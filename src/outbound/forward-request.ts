@@ -175,7 +175,16 @@ export class ForwardRequest implements Unanswered {
     const { ports, dialPeer } = this.#context
     const exchange = this.#exchange
     const { signal } = this.#aborted
-    const reached = await reach({ exchange, asked, admitted, ports, dialPeer, protocol, signal })
+    const reached = await reach({
+      exchange,
+      asked,
+      admitted,
+      ports,
+      dialPeer,
+      protocol,
+      signal,
+      forTunnel: false,
+    })
     if (reached.kind === 'reached') await this.#goOn(reached, asked)
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
     else if (reached.kind === 'denied') this.#refuse(reached)

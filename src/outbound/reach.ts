@@ -55,6 +55,8 @@ export interface ReachOptions {
   readonly protocol: string
   /** Aborted when the client goes away. */
   readonly signal: AbortSignal
+  /** What is dialled is read by a tunnel and nobody else. */
+  readonly forTunnel: boolean
 }
 
 /** Never dials what has not been decided and vetted by what was in force at that moment. */
@@ -98,11 +100,12 @@ async function dialPeer(
   route: Extract<Route, { kind: 'peer' }>,
   options: ReachOptions,
 ): Promise<Reached> {
-  const { admitted, signal } = options
+  const { admitted, signal, forTunnel } = options
   allow(options)
   if (signal.aborted) return { kind: 'gone' }
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
-  return settle(await options.dialPeer({ authority: route.endpoint, timeoutMs, signal }), options)
+  const authority = route.endpoint
+  return settle(await options.dialPeer({ authority, timeoutMs, signal, forTunnel }), options)
 }
 
 async function dialOutside(options: ReachOptions): Promise<Reached> {
@@ -125,7 +128,7 @@ async function dialVetted(
   options: ReachOptions,
   found: { resolution: Awaited<ReturnType<typeof findCandidates>> | undefined; port: number },
 ): Promise<Reached> {
-  const { asked, admitted, ports, signal } = options
+  const { asked, admitted, ports, signal, forTunnel } = options
   const { resolution, port } = found
   if (resolution?.kind !== 'resolved') {
     allow(options)
@@ -139,7 +142,7 @@ async function dialVetted(
   allow(options, addresses[0])
   if (signal.aborted) return { kind: 'gone' }
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
-  return settle(await ports.dial({ addresses, port, timeoutMs, signal }), options)
+  return settle(await ports.dial({ addresses, port, timeoutMs, signal, forTunnel }), options)
 }
 
 /** What became of a dial, for a client that may have gone meanwhile. */

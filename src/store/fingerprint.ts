@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { promises as fs } from 'node:fs'
+import { createReadStream, promises as fs } from 'node:fs'
 import { maxDocumentBytes } from '../documents/read-text.ts'
-import { seconds } from '../units.ts'
+import { KiB, seconds } from '../units.ts'
 
 /** What tells one state of a set of files from another: their names and contents, not their times. */
 export interface Fingerprints {
@@ -18,6 +18,7 @@ export interface Fingerprints {
  */
 const settledAfterMs = seconds(2)
 const unreadable = 'unreadable'
+const pieceBytes = 256 * KiB
 
 /** Remembers digests, so that a poll of large files that rest costs one `stat` each. */
 export function createFingerprints(): Fingerprints {
@@ -50,9 +51,16 @@ export function createFingerprints(): Fingerprints {
 }
 
 async function digestOfContent(file: string): Promise<string> {
-  const content = await fs.readFile(file).catch(() => undefined)
-  if (content === undefined) return unreadable
-  return createHash('sha256').update(content).digest('base64')
+  const digest = createHash('sha256')
+  try {
+    // Piece by piece: 32 MiB in one would keep every request waiting for 20 to 100 ms.
+    for await (const piece of createReadStream(file, { highWaterMark: pieceBytes })) {
+      digest.update(piece)
+    }
+  } catch {
+    return unreadable
+  }
+  return digest.digest('base64')
 }
 
 /** What a pattern could find there: hidden names are never meant. */

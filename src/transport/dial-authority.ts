@@ -15,6 +15,8 @@ export interface DialAuthorityRequest {
   /** For the look-up and all attempts together. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /** As in `DialRequest`. */
+  readonly forTunnel?: boolean
 }
 
 /** Never rejects; the caller owns the socket. */

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { FailureReason } from '../reasons.ts'
 import type { IpAddress } from '../wire/address.ts'
+import { IntakeSocket } from './intake-socket.ts'
 import { monotonicNow } from './slices.ts'
 
 export type Dialled =
@@ -14,6 +15,8 @@ export interface DialRequest {
   /** For all attempts together. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /** Gives an `IntakeSocket`, which only a tunnel can read. */
+  readonly forTunnel?: boolean
 }
 
 /** Connects to the first address that answers. Never rejects; the caller owns the socket. */
@@ -37,7 +40,7 @@ const reasonByCode: ReadonlyMap<string, FailureReason> = new Map([
  * An abort counts as `connect-failed`.
  */
 export function createDial(): Dial {
-  return async ({ addresses, port, timeoutMs, signal }) => {
+  return async ({ addresses, port, timeoutMs, signal, forTunnel = false }) => {
     const until = monotonicNow() + timeoutMs
     let reason: FailureReason = 'connect-failed'
     for (const [index, address] of addresses.entries()) {
@@ -45,7 +48,7 @@ export function createDial(): Dial {
       if (left <= 0) return { kind: 'failed', reason: 'connect-timeout' }
       if (signal?.aborted === true) break
       const share = Math.min(left, Math.max(minAttemptMs, left / (addresses.length - index)))
-      const attempt = await tryOne(address, { port, timeoutMs: share, signal })
+      const attempt = await tryOne(address, { port, timeoutMs: share, signal, forTunnel })
       if (typeof attempt !== 'string') return { kind: 'connected', socket: attempt, address }
       reason = attempt
     }
@@ -57,12 +60,16 @@ interface AttemptOptions {
   readonly port: number
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+  readonly forTunnel: boolean
 }
 
 function tryOne(address: IpAddress, options: AttemptOptions): Promise<Attempt> {
-  const { port, timeoutMs, signal } = options
+  const { port, timeoutMs, signal, forTunnel } = options
   return new Promise<Attempt>((resolve) => {
-    const socket = connect({ host: address.text, port, noDelay: true, allowHalfOpen: true })
+    const host = address.text
+    const socket = forTunnel
+      ? new IntakeSocket().connect({ host, port })
+      : connect({ host, port, noDelay: true, allowHalfOpen: true })
     const timer = setTimeout(() => fail('connect-timeout'), timeoutMs)
     const abort = (): void => fail('connect-failed')
 

@@ -3,7 +3,9 @@ import type { Duplex } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
 import { seconds } from '../units.ts'
 import { cut } from './cut.ts'
-import { type Deadline, sharedDeadlines } from './deadlines.ts'
+import { type Deadline, type DeadlineTimes, sharedDeadlines } from './deadlines.ts'
+import { freeWritten } from './free-written.ts'
+import { IntakeSocket } from './intake-socket.ts'
 
 /**
  * Two sockets joined byte for byte, with back-pressure and half-close both ways:
@@ -42,18 +44,32 @@ export interface Tunnel {
 }
 
 /** One end of the tunnel. */
-interface Side {
+class Side {
   readonly stream: Duplex
-  /** Bytes that came from it and were passed on. */
-  bytes: number
-  /** It sends nothing more: its end has arrived, behind all its bytes. */
-  ended: boolean
-  /** Nothing can be written to it any more, after it had ended its own sending in order. */
-  gone: boolean
-  /** It was gone before all that was meant for it was written. */
-  missedSome: boolean
-  closed: boolean
   readonly reasonIfReset: CloseReason
+  /** Bytes that came from it and were passed on. */
+  bytes = 0
+  /** It sends nothing more: its end has arrived, behind all its bytes. */
+  ended = false
+  /** Nothing can be written to it any more, after it had ended its own sending in order. */
+  gone = false
+  /** It was gone before all that was meant for it was written. */
+  missedSome = false
+  closed = false
+
+  constructor(stream: Duplex, reasonIfReset: CloseReason) {
+    this.stream = stream
+    this.reasonIfReset = reasonIfReset
+  }
+
+  /** Whether everything that the other side sent is written to this one. */
+  get isServed(): boolean {
+    return this.gone || this.stream.writableFinished
+  }
+
+  get isThrough(): boolean {
+    return this.ended || this.gone
+  }
 }
 
 /**
@@ -64,134 +80,150 @@ const lingerMs = seconds(5)
 
 /** Joins the two. Every handler is attached before this returns; `onClose` is never called before it returns. */
 export function openTunnel(options: TunnelOptions): Tunnel {
-  const client = side(options.client, 'client-reset')
-  const upstream = side(options.upstream, 'backend-reset')
-  let closeReason: CloseReason | undefined
-  let reported = false
+  return new JoinedSides(options)
+}
 
-  let deadline: Deadline = sharedDeadlines.watch({
-    idleMs: options.idleMs,
-    lifetimeMs: options.lifetimeMs,
-    onExpire: (which) => end(which === 'idle' ? 'tunnel-idle-timeout' : 'tunnel-lifetime'),
-  })
+class JoinedSides implements Tunnel, DeadlineTimes {
+  readonly idleMs: number
+  readonly lifetimeMs: number
+  readonly #client: Side
+  readonly #upstream: Side
+  readonly #onClose: TunnelOptions['onClose']
+  #deadline: Deadline
+  #closeReason: CloseReason | undefined
+  #isReported = false
 
-  function join(from: Side, to: Side): void {
-    from.stream.on('error', () => lose(from, to))
+  constructor(options: TunnelOptions) {
+    this.idleMs = options.idleMs
+    this.lifetimeMs = options.lifetimeMs
+    this.#onClose = options.onClose
+    this.#client = new Side(options.client, 'client-reset')
+    this.#upstream = new Side(options.upstream, 'backend-reset')
+    this.#deadline = sharedDeadlines.watch(this)
+    this.#join(this.#client, this.#upstream)
+    this.#join(this.#upstream, this.#client)
+    this.#start(this.#client, { to: this.#upstream, head: options.clientHead })
+    this.#start(this.#upstream, { to: this.#client, head: options.upstreamHead })
+  }
+
+  onExpire(which: 'idle' | 'lifetime'): void {
+    this.end(which === 'idle' ? 'tunnel-idle-timeout' : 'tunnel-lifetime')
+  }
+
+  end(reason: CloseReason): void {
+    if (this.#closeReason !== undefined) return
+    this.#closeReason = reason
+    this.#deadline.cancel()
+    const inOrder = reason === 'complete' || reason === 'client-closed'
+    for (const { stream } of [this.#client, this.#upstream]) {
+      if (inOrder) stream.destroy()
+      else cut(stream)
+    }
+    this.#reportWhenClosed()
+  }
+
+  #join(from: Side, to: Side): void {
+    from.stream.on('error', () => this.#lose(from, to))
     from.stream.on('close', () => {
       from.closed = true
-      if (closeReason === undefined) lose(from, to)
-      else reportWhenClosed()
+      if (this.#closeReason === undefined) this.#lose(from, to)
+      else this.#reportWhenClosed()
     })
-    from.stream.on('data', (chunk: Buffer) => {
-      if (to.gone || closeReason !== undefined) return
-      deadline.touch()
-      if (!pass(chunk, { from, to })) from.stream.pause()
-    })
+    if (!(from.stream instanceof IntakeSocket)) {
+      // Every read of a socket is memory of its own; what another stream passes on may be anybody's.
+      const isOurs = from.stream instanceof Socket
+      from.stream.on('data', (chunk: Buffer) => {
+        if (!this.#take(chunk.length, { from, to })) return
+        // A chunk as large as the mark is refused even where all of it went out.
+        if (!to.stream.write(chunk) && to.stream.writableLength > 0) from.stream.pause()
+        else if (isOurs) freeWritten(chunk, to.stream)
+      })
+    }
     from.stream.on('end', () => {
       from.ended = true
+      if (from.stream instanceof IntakeSocket) from.stream.leaveBulk()
       if (!to.gone) to.stream.end()
-      settle()
+      this.#settle()
     })
     to.stream.on('drain', () => {
-      deadline.touch()
+      this.#deadline.touch()
       from.stream.resume()
     })
     to.stream.on('finish', () => {
       // Where our side was ended without us (`allowHalfOpen` not set), no 'drain' follows a refused write.
       from.stream.resume()
-      settle()
+      this.#settle()
     })
   }
 
   /** Early bytes first; then whatever had already happened to the stream while nobody looked, for its events are spent. */
-  function start(from: Side, { to, head }: { to: Side; head: Buffer }): void {
-    from.closed = from.stream.closed
-    from.ended = from.stream.readableEnded
-    if (from.stream instanceof Socket) from.stream.setTimeout(0)
-    if (head.length === 0 || pass(head, { from, to })) from.stream.resume()
+  #start(from: Side, { to, head }: { to: Side; head: Buffer }): void {
+    const { stream } = from
+    from.closed = stream.closed
+    from.ended = stream.readableEnded
+    if (stream instanceof Socket) stream.setTimeout(0)
+    const isPassed =
+      head.length === 0 || (this.#take(head.length, { from, to }) && to.stream.write(head))
+    if (stream instanceof IntakeSocket) {
+      stream.pourInto({ stream: to.stream, take: (bytes) => this.#take(bytes, { from, to }) })
+    }
+    if (isPassed) stream.resume()
     if (from.ended) to.stream.end()
-    if (from.stream.destroyed) process.nextTick(lose, from, to)
+    if (stream.destroyed) process.nextTick(() => this.#lose(from, to))
+  }
+
+  /** Whether bytes that came are to be passed on. */
+  #take(bytes: number, { from, to }: { from: Side; to: Side }): boolean {
+    if (to.gone || this.#closeReason !== undefined) return false
+    this.#deadline.touch()
+    from.bytes += bytes
+    return true
   }
 
   /**
    * An end before the peer's own end is a reset, whatever it looks like on the wire: the bytes are cut short. After its
    * own end it has only gone away, and what it sent still arrives: a client may close right after its last byte.
    */
-  function lose(lost: Side, other: Side): void {
-    if (closeReason !== undefined || lost.gone) return
+  #lose(lost: Side, other: Side): void {
+    if (this.#closeReason !== undefined || lost.gone) return
     if (!lost.ended) {
       // Without an error somebody on our side destroyed it, or the stream is none that can tell.
-      const wasClosed = lost === client && lost.stream.errored === null
-      end(wasClosed ? 'client-closed' : lost.reasonIfReset)
+      const wasClosed = lost === this.#client && lost.stream.errored === null
+      this.end(wasClosed ? 'client-closed' : lost.reasonIfReset)
       return
     }
     // Otherwise both of its directions are through, and Node has closed it by itself.
-    lost.missedSome = !isServed(lost)
+    lost.missedSome = !lost.isServed
     lost.gone = true
     lost.stream.destroy()
     other.stream.resume()
-    settle()
+    this.#settle()
   }
 
-  /** Whether everything that the other side sent is written to this one. */
-  function isServed(to: Side): boolean {
-    return to.gone || to.stream.writableFinished
-  }
-
-  function settle(): void {
-    if (closeReason !== undefined || !isServed(client) || !isServed(upstream)) return
-    const reason = client.missedSome ? 'client-closed' : 'complete'
-    if ((client.ended || client.gone) && (upstream.ended || upstream.gone)) {
-      end(reason)
+  #settle(): void {
+    if (this.#closeReason !== undefined) return
+    if (!this.#client.isServed || !this.#upstream.isServed) return
+    const reason = this.#client.missedSome ? 'client-closed' : 'complete'
+    if (this.#client.isThrough && this.#upstream.isThrough) {
+      this.end(reason)
       return
     }
-    deadline.cancel()
-    deadline = sharedDeadlines.watch({
+    this.#deadline.cancel()
+    this.#deadline = sharedDeadlines.watch({
       idleMs: lingerMs,
       lifetimeMs: lingerMs,
-      onExpire: () => end(reason),
+      onExpire: () => this.end(reason),
     })
   }
 
-  function end(reason: CloseReason): void {
-    if (closeReason !== undefined) return
-    closeReason = reason
-    deadline.cancel()
-    const inOrder = reason === 'complete' || reason === 'client-closed'
-    for (const { stream } of [client, upstream]) {
-      if (inOrder) stream.destroy()
-      else cut(stream)
-    }
-    reportWhenClosed()
+  #reportWhenClosed(): void {
+    if (this.#closeReason === undefined || this.#isReported) return
+    if (!this.#client.closed || !this.#upstream.closed) return
+    this.#isReported = true
+    this.#onClose({
+      bytesIn: this.#client.bytes,
+      bytesOut: this.#upstream.bytes,
+      closeReason: this.#closeReason,
+    })
   }
-
-  function reportWhenClosed(): void {
-    if (closeReason === undefined || !client.closed || !upstream.closed || reported) return
-    reported = true
-    options.onClose({ bytesIn: client.bytes, bytesOut: upstream.bytes, closeReason })
-  }
-
-  join(client, upstream)
-  join(upstream, client)
-  start(client, { to: upstream, head: options.clientHead })
-  start(upstream, { to: client, head: options.upstreamHead })
-  return { end }
-}
-
-function side(stream: Duplex, reasonIfReset: CloseReason): Side {
-  return {
-    stream,
-    bytes: 0,
-    ended: false,
-    gone: false,
-    missedSome: false,
-    closed: false,
-    reasonIfReset,
-  }
-}
-
-/** Whether more may be written at once. */
-function pass(chunk: Buffer, { from, to }: { from: Side; to: Side }): boolean {
-  from.bytes += chunk.length
-  return to.stream.write(chunk)
 }

@@ -38,6 +38,18 @@ void t.test('--help of a command shows an example of it', async (t) => {
   }
 })
 
+void t.test('help COMMAND is COMMAND --help, help alone is --help', async (t) => {
+  for (const [asked, like] of [
+    [['help'], ['--help']],
+    ...commands.map((command) => [
+      ['help', command],
+      [command, '--help'],
+    ]),
+  ] as const) {
+    t.strictSame(await run(...asked), { ...(await run(...like)), exitCode: 0 })
+  }
+})
+
 void t.test('--version prints that of package.json', async (t) => {
   const manifest: unknown = JSON.parse(
     await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -56,6 +68,16 @@ void t.test('wrong usage is exit code 2 and one readable line with a hint', asyn
     { args: ['run', 'extra'], says: /^error: too many arguments/ },
     { args: ['explain', 'inbound'], says: /^error: required option '--resource <id>'/ },
     { args: ['explain', 'sideways', '--resource', 'a'], says: /inbound/ },
+    {
+      args: ['explain', 'inbound', '--resource', 'a', '--source', 'b', '--source', 'c'],
+      says: /^error: option '--source' is given twice/,
+    },
+    {
+      args: ['explain', 'inbound', '--resource', 'a', '--resource', 'b'],
+      says: /^error: option '--resource' is given twice/,
+    },
+    { args: ['help', 'chek'], says: /^error: unknown command 'chek'/ },
+    { args: ['help', 'check', 'run'], says: /^error: too many arguments/ },
     { args: ['explain', 'inbound', '--resource', 'a', '--source', 'b'], says: /`b`/ },
   ]
   for (const { args, says } of cases) {

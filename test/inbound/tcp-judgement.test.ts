@@ -110,7 +110,7 @@ const cases: readonly {
   },
   {
     note: 'egress is never private, whatever its client is',
-    facts: { ...from('stranger'), listener: 'inside' },
+    facts: { ...from('stranger'), listener: 'inside', peer: parsePeer('10.1.1.1') },
     reason: 'no-matching-rule',
   },
   {

@@ -62,7 +62,7 @@ void t.test('ConnectRequest refuses with a whole answer and closes', async (t) =
         destination: 'other.example:443',
         profile: 'web',
         suggestedRule:
-          '{ name: other-example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
+          '{ name: to-other.example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
       },
     },
   })
@@ -74,6 +74,16 @@ void t.test('ConnectRequest refuses with a whole answer and closes', async (t) =
     decision: { effect: 'deny', category: 'NspPublicOutboundPerimeterRulesDenied' },
     destination: { fullyQualifiedDomainName: 'other.example', port: 443 },
   })
+})
+
+void t.test('ConnectRequest says that the port is missing, where it is', async (t) => {
+  const proxy = await startProxy(t, enforced(443))
+  const client = await proxy.connect()
+  client.send(connectTo('api.example'))
+  const { status, body } = await client.response()
+  t.equal(status, 400)
+  t.match(body, 'CONNECT names host and port')
+  t.match(proxy.records, [{ detail: 'CONNECT target is not host:port' }])
 })
 
 void t.test('ConnectRequest forwards early bytes once it is connected, never before', async (t) => {

@@ -4,7 +4,6 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node
 import { createServer } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { root } from './deployment-files.ts'
@@ -49,13 +48,24 @@ void t.test('the package is built when packed, installs, and its program enforce
   })
   t.teardown(() => child.kill('SIGKILL'))
   let log = ''
-  for await (const line of createInterface({ input: child.stderr })) {
-    log += `${line}\n`
-    if (line.includes(String(inbound))) break
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  const says = async (text: string): Promise<void> => {
+    while (!log.includes(text)) await once(child.stderr, 'data')
   }
-  child.stderr.resume()
+  await says(String(inbound))
   const allowed = await fetch(`http://127.0.0.1:${inbound}/`)
   t.equal(await allowed.text(), 'from the origin', log)
+
+  // So large that another thread loads it, whose file has another name here than in the repository.
+  const addressPrefixes = Array.from(
+    { length: 5000 },
+    (_, index) => `10.${index >> 8}.${index & 255}.0/24`,
+  )
+  writePerimeter(place, [{ name: 'others', direction: 'Inbound', addressPrefixes }])
+  await says('reloaded')
+  t.equal((await fetch(`http://127.0.0.1:${inbound}/`)).status, 403, log)
   child.kill('SIGTERM')
   const [code] = await once(child, 'exit')
   t.equal(code, 0)
@@ -76,21 +86,23 @@ audit: { file: access.jsonl }
 `,
   )
   mkdirSync(path.join(folder, 'perimeters'))
+  writePerimeter(folder, [
+    { name: 'here', direction: 'Inbound', addressPrefixes: ['127.0.0.1/32'] },
+  ])
+  return file
+}
+
+function writePerimeter(folder: string, accessRules: readonly object[]): void {
+  const orders = { name: 'orders', privateLinkResource: { id: 'orders' }, profile: { id: 'web' } }
   writeFileSync(
     path.join(folder, 'perimeters/shop.yaml'),
-    `\
-name: shop
-subscriptionId: ${subscription}
-resourceGroup: shop
-location: local
-profiles:
-  - name: web
-    accessRules: [{ name: here, direction: Inbound, addressPrefixes: [127.0.0.1/32] }]
-resourceAssociations:
-  - { name: orders, privateLinkResource: { id: orders }, profile: { id: web }, accessMode: Enforced }
-`,
+    JSON.stringify({
+      name: 'shop',
+      location: 'local',
+      profiles: [{ name: 'web', accessRules }],
+      resourceAssociations: [{ ...orders, accessMode: 'Enforced' }],
+    }),
   )
-  return file
 }
 
 async function freePort(): Promise<number> {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { connect } from 'node:net'
 import type { ServerResponse } from 'node:http'
+import { minutes } from '../../src/units.ts'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -18,7 +19,8 @@ void t.test('draining: what is in flight is answered, then its connection ends',
     asked?.()
   })
   t.teardown(() => origin.close())
-  const world = await startInbound(t, openShop(origin.url))
+  const keepAliveMs = minutes(10)
+  const world = await startInbound(t, openShop(origin.url, { timeouts: { keepAliveMs } }))
   const idle = await connectRaw(world)
   idle.send(get.replace('/ ', '/idle '))
   t.equal((await idle.response()).status, 200)

@@ -34,6 +34,20 @@ void t.test('what keeps it from starting is said in one line each, exit code 1',
       says: /^ringfence: cannot listen on `127\.0\.0\.1:\d+`: something else listens there\n$/,
     },
     {
+      note: 'several addresses at once',
+      settings: {
+        inbound: [
+          { name: 'public', listen },
+          { name: 'free', listen: { host: '127.0.0.1', port: 0 } },
+        ],
+        outbound: [
+          { name: 'egress', listen: { host: '192.0.2.1', port }, clients: ['192.0.2.0/24'] },
+        ],
+        admin: { socket: 'nowhere/admin.sock' },
+      },
+      says: /^ringfence: .*`192\.0\.2\.1:\d+`: no interface.*\nringfence: .*`127\.0\.0\.1:\d+`: something else.*\nringfence: .*admin\.sock`: the directory does not exist\n$/,
+    },
+    {
       note: 'a certificate that is not there',
       settings: {
         inbound: [
@@ -55,7 +69,7 @@ void t.test('what keeps it from starting is said in one line each, exit code 1',
     {
       note: 'an access log that cannot be opened',
       settings: { audit: { file: 'nowhere/access.log' } },
-      says: /^ringfence: .*nowhere.*\n$/,
+      says: /^ringfence: the access log `.*nowhere\/access\.log` cannot be opened: its directory does not exist\n$/,
     },
     {
       note: 'an admin socket in a directory that is not there',

@@ -9,10 +9,10 @@ import { connectRaw } from '../support/raw-client.ts'
 
 /** A dial that tells when it begins and waits to be let go on. */
 function heldDial() {
-  const begun = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<AbortSignal | undefined>()
   const release = Promise.withResolvers<void>()
   const dial: Dial = async (request) => {
-    begun.resolve()
+    begun.resolve(request.signal)
     await release.promise
     return createDial()(request)
   }
@@ -49,7 +49,8 @@ void t.test('a back end that cannot be reached is an end, and an end line', asyn
         { ...(dial && { dial }) },
       )
       const client = await connectRaw(world)
-      client.send('hello')
+      // More than is taken from the kernel before anybody reads it.
+      client.send('x'.repeat(1_000_000))
       t.same(await client.rest(), { text: '', how: 'end' }, 'no reset, although nobody read')
       client.end()
       await world.quiet()
@@ -85,10 +86,12 @@ void t.test('a client that goes away meanwhile leaves nothing behind', async (t)
   const client = connect({ port: world.port, host: '127.0.0.1' })
   client.on('error', () => {})
   client.write('hello')
-  await held.begun
+  const signal = await held.begun
   t.equal(world.proxy.open, 1)
+  t.equal(signal?.aborted, false)
   client.resetAndDestroy()
   const end = await world.record((record) => record.end !== undefined)
+  t.equal(signal?.aborted, true, 'nobody waits for the dial any more')
   t.equal(end.end?.closeReason, 'client-reset')
   t.equal(world.openConnections.size, 0)
   held.release()

@@ -13,8 +13,10 @@ resources:
     backend: "http://127.0.0.1:10005"
     publicNetworkAccess: Enabled
     firewall: { defaultAction: Deny, ipRules: [192.0.2.0/24] }
+  - { id: cache, hosts: [cache.example], backend: "tcp://127.0.0.1:6379" }
 inbound:
   - { name: public, listen: { host: 127.0.0.1, port: 8080 } }
+  - { name: cache, listen: { host: 127.0.0.1, port: 16379 }, resource: cache }
   - { name: other, listen: { host: localhost, port: 443 } }
 egress:
   hosts:
@@ -39,6 +41,7 @@ profiles:
 resourceAssociations:
   - { name: orders, privateLinkResource: { id: orders }, profile: { id: web }, accessMode: Enforced }
   - { name: trial, privateLinkResource: { id: trial }, profile: { id: web } }
+  - { name: cache, privateLinkResource: { id: cache }, profile: { id: web }, accessMode: Enforced }
 `,
     'billing.yaml': `name: billing
 perimeterGuid: 8e1d3d2f-6b1a-4f1a-8b54-1e4b6b4a8c22

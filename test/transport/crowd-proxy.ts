@@ -1,18 +1,14 @@
-import { existsSync, openSync, readSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import { createOpenConnections, type OpenEntry } from '../../src/transport/connections.ts'
 import { createDial } from '../../src/transport/dial.ts'
 import { openTunnel } from '../../src/transport/tunnel.ts'
 import { minutes, seconds } from '../../src/units.ts'
+import { watchLoop } from '../support/watch-loop.ts'
 import { addressOf, listening } from './sockets.ts'
 
 /** A process that carries very many tunnels, judges them again when told, and says how long its loop stalled. */
 
-const schedstat = existsSync('/proc/self/schedstat')
-  ? openSync('/proc/self/schedstat', 'r')
-  : undefined
-const figures = Buffer.alloc(128)
 const loopback = addressOf('127.0.0.1')
 const dial = createDial()
 let version = 0
@@ -90,39 +86,4 @@ async function judge(deny: readonly number[]): Promise<void> {
   // The ends have consequences after the pass: they count as well.
   await new Promise((resolve) => setTimeout(resolve, 100))
   process.send?.({ judged: before, left: open.size, passMs, ...probe() })
-}
-
-interface Stall {
-  /** The longest time between two turns of the loop. */
-  readonly stallMs: number
-  /** The same without the time that this thread could have run but others had the core. */
-  readonly ownStallMs: number
-}
-
-function watchLoop(): () => Stall {
-  let stallMs = 0
-  let ownStallMs = 0
-  let last = performance.now()
-  let lastWaited = waitedForCoreMs()
-  let turn = setImmediate(look)
-  function look(): void {
-    const now = performance.now()
-    const waited = waitedForCoreMs()
-    stallMs = Math.max(stallMs, now - last)
-    ownStallMs = Math.max(ownStallMs, now - last - (waited - lastWaited))
-    last = now
-    lastWaited = waited
-    turn = setImmediate(look)
-  }
-  return () => {
-    clearImmediate(turn)
-    return { stallMs, ownStallMs }
-  }
-}
-
-/** The second figure of `schedstat` is the main thread's time on a run queue, in nanoseconds (Linux only). */
-function waitedForCoreMs(): number {
-  if (schedstat === undefined) return 0
-  const length = readSync(schedstat, figures, 0, figures.length, 0)
-  return Number(figures.toString('latin1', 0, length).split(' ')[1]) / 1e6
 }

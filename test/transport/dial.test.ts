@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createDial, type Dialled } from '../../src/transport/dial.ts'
 import { createDialAuthority } from '../../src/transport/dial-authority.ts'
+import { IntakeSocket } from '../../src/transport/intake-socket.ts'
 import type { IpAddress } from '../../src/wire/address.ts'
 import { parseAuthority } from '../../src/wire/authority.ts'
 import { addressOf, listening } from './sockets.ts'
@@ -51,6 +52,18 @@ void t.test('createDial', async (t) => {
       t.pass('no uncaught exception')
     },
   )
+
+  await t.test('hands a tunnel a socket of its own kind, which does not read yet', async (t) => {
+    const port = await serving(t, (socket) => socket.end('early'))
+    const dialled = await dial({ addresses: [loopback], port, timeoutMs, forTunnel: true })
+    const socket = connected(t, dialled)
+    t.equal(socket instanceof IntakeSocket, true)
+    t.equal(socket.allowHalfOpen, true)
+    t.equal(socket.isPaused(), true)
+    socket.destroy(new Error('nobody listens yet'))
+    await new Promise((resolve) => socket.once('close', resolve))
+    t.pass('no uncaught exception')
+  })
 
   await t.test('over IPv6', async (t) => {
     const port = await serving(t, undefined, '::1')

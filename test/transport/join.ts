@@ -24,12 +24,16 @@ export interface AnyPair<End> {
   readonly far: End
 }
 
-/** The client connected to us (we hold the far end); we connected to the upstream (we hold the near end). */
+/**
+ * The client connected to us (we hold the far end); we connected to the upstream (we hold the near end), in another way
+ * if `upstreamPair` says so.
+ */
 export async function join<End extends Duplex>(
   pair: () => Promise<AnyPair<End>>,
-  options: Partial<TunnelOptions> = {},
+  options: Partial<TunnelOptions> & { readonly upstreamPair?: () => Promise<AnyPair<End>> } = {},
 ): Promise<Joined<End>> {
-  const [a, b] = [await pair(), await pair()]
+  const { upstreamPair = pair, ...given } = options
+  const [a, b] = [await pair(), await upstreamPair()]
   const { promise: closed, resolve } = Promise.withResolvers<TunnelEnd>()
   const ends = { client: a.far, upstream: b.near }
   let times = 0
@@ -43,7 +47,7 @@ export async function join<End extends Duplex>(
       times++
       resolve(end)
     },
-    ...options,
+    ...given,
   })
   return { client: a.near, upstream: b.far, ends, tunnel, closed, timesClosed: () => times }
 }

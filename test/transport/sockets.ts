@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { IntakeSocket } from '../../src/transport/intake-socket.ts'
+import type { LargeBuffers } from '../../src/transport/large-buffers.ts'
 import { type IpAddress, parseAddress } from '../../src/wire/address.ts'
 
 /** Two ends of one TCP connection over loopback, half-open allowed. What fails on them ends no test by itself. */
@@ -17,6 +19,19 @@ export async function pairOfSockets({ allowHalfOpen = true } = {}): Promise<Pair
   const server = createServer({ allowHalfOpen: true, noDelay: true })
   const port = await listening(server)
   const near = connect({ host: '127.0.0.1', port, allowHalfOpen, noDelay: true })
+  near.on('error', () => undefined)
+  const [far] = (await once(server, 'connection')) as [Socket]
+  far.on('error', () => undefined)
+  server.close()
+  if (near.connecting) await once(near, 'connect')
+  return { near, far }
+}
+
+/** The end that connected is one that a tunnel reads through memory that is not its own. */
+export async function pairWithIntake(largeBuffers?: LargeBuffers): Promise<Pair> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
+  const port = await listening(server)
+  const near = new IntakeSocket(largeBuffers).connect({ host: '127.0.0.1', port })
   near.on('error', () => undefined)
   const [far] = (await once(server, 'connection')) as [Socket]
   far.on('error', () => undefined)

@@ -2,25 +2,28 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { MiB } from '../../src/units.ts'
+import { KiB, MiB } from '../../src/units.ts'
 import { type AnyPair, join } from './join.ts'
 import {
   pairOfSockets,
   pairOfStreams,
   pairOverTls,
   pairOverUnixSocket,
+  pairWithIntake,
   readToEnd,
 } from './sockets.ts'
 
 interface Kind {
   readonly note: string
   readonly pair: () => Promise<AnyPair<Duplex>>
+  readonly upstreamPair?: () => Promise<AnyPair<Duplex>>
 }
 
 const directory = t.testdir()
 
 const kinds: readonly Kind[] = [
   { note: 'TCP', pair: pairOfSockets },
+  { note: 'TCP, read through shared memory', pair: pairOfSockets, upstreamPair: pairWithIntake },
   {
     note: 'Unix sockets',
     pair: () => pairOverUnixSocket(`${directory}/${randomBytes(4).toString('hex')}.sock`),
@@ -29,10 +32,11 @@ const kinds: readonly Kind[] = [
   { note: 'plain streams', pair: pairOfStreams },
 ]
 
-for (const { note, pair } of kinds) {
+for (const { note, pair, upstreamPair = pair } of kinds) {
   void t.test(`openTunnel: over ${note}`, async (t) => {
     await t.test('early bytes come first, then everything in order, both ways', async (t) => {
       const { client, upstream, closed } = await join(pair, {
+        upstreamPair,
         clientHead: Buffer.from('ping '),
         upstreamHead: Buffer.from('welcome '),
       })
@@ -48,7 +52,7 @@ for (const { note, pair } of kinds) {
     })
 
     await t.test('the answer to a half-closed client still arrives', async (t) => {
-      const { client, upstream, closed } = await join(pair)
+      const { client, upstream, closed } = await join(pair, { upstreamPair })
       client.end('question')
       t.equal((await readToEnd(upstream)).bytes.toString(), 'question')
       const atClient = readToEnd(client)
@@ -60,7 +64,7 @@ for (const { note, pair } of kinds) {
     })
 
     await t.test('a half-closed upstream still receives', async (t) => {
-      const { client, upstream, closed } = await join(pair)
+      const { client, upstream, closed } = await join(pair, { upstreamPair })
       upstream.end('that is all')
       t.equal((await readToEnd(client)).bytes.toString(), 'that is all')
       const atUpstream = readToEnd(upstream)
@@ -72,7 +76,7 @@ for (const { note, pair } of kinds) {
     })
 
     await t.test('much data both ways at once arrives whole', async (t) => {
-      const { client, upstream, closed } = await join(pair)
+      const { client, upstream, closed } = await join(pair, { upstreamPair })
       const up = randomBytes(5 * MiB + 1)
       const down = randomBytes(7 * MiB + 3)
       client.end(up)
@@ -85,15 +89,36 @@ for (const { note, pair } of kinds) {
   })
 }
 
+void t.test('openTunnel: leaves what is somebody else’s as it is', async (t) => {
+  const { client, upstream, tunnel, closed } = await join<Duplex>(pairOfSockets, {
+    upstreamPair: pairOfStreams,
+  })
+  const everybodys = Buffer.allocUnsafeSlow(64 * KiB).fill('x')
+  let received = 0
+  client.on('data', (chunk: Buffer) => (received += chunk.length))
+  upstream.write(everybodys)
+  while (received < 64 * KiB) await setTimeout(5)
+  t.equal(everybodys.length, 64 * KiB)
+  tunnel.end('complete')
+  await closed
+  client.destroy()
+})
+
 const directions = [
-  { note: 'an upstream', sender: 'client', reader: 'upstream' },
-  { note: 'a client', sender: 'upstream', reader: 'client' },
+  { note: 'an upstream', sender: 'client', reader: 'upstream', upstreamPair: pairOfSockets },
+  { note: 'a client', sender: 'upstream', reader: 'client', upstreamPair: pairOfSockets },
+  {
+    note: 'a client of a shared read',
+    sender: 'upstream',
+    reader: 'client',
+    upstreamPair: pairWithIntake,
+  },
 ] as const
 
 void t.test('openTunnel: holds back whoever sends faster than the other reads', async (t) => {
-  for (const { note, sender, reader } of directions) {
+  for (const { note, sender, reader, upstreamPair } of directions) {
     await t.test(`for ${note} that does not read`, async (t) => {
-      const joined = await join(pairOfSockets)
+      const joined = await join(pairOfSockets, { upstreamPair })
       // Far more than the kernel takes for two connections: the rest stays with the sender.
       const offered = Buffer.alloc(64 * MiB, 'x')
       joined[sender].end(offered)

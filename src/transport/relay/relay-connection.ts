@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { KiB, MiB, seconds } from '../../units.ts'
 import { carriageReturn, lineFeed } from '../../wire/octets.ts'
 import { incomplete, tooManyFields } from '../../wire/head-scan.ts'
+import { beginsHttp2 } from '../../wire/http2-preface.ts'
 import { cut } from '../cut.ts'
 import { type Phased, sharedPhases } from '../phases.ts'
 import { Crossing, type CrossingClient } from './crossing.ts'
@@ -18,7 +19,7 @@ export interface RelayLimits {
 }
 
 /** Why no request could be read. */
-export type Unreadable = 'malformed' | 'too-large' | 'too-slow'
+export type Unreadable = 'malformed' | 'http2' | 'too-large' | 'too-slow'
 
 /** Who decides what becomes of the requests of a connection. None of these may throw. */
 export interface RelayOwner {
@@ -176,7 +177,9 @@ export class RelayConnection implements Phased, CrossingClient {
     this.#headIn = undefined
     this.#isHeldBack = false
     if (this.#state !== 'open') return
-    if (isLast || (this.#hasEnded && this.#unread === undefined)) {
+    // A drain that began behind the head of the answer: it said nothing of an end, and is one all the same.
+    const isOver = isLast || this.#owner.isDraining()
+    if (isOver || (this.#hasEnded && this.#unread === undefined)) {
       this.end(hasUnread || this.#unread !== undefined)
       return
     }
@@ -248,7 +251,7 @@ export class RelayConnection implements Phased, CrossingClient {
     }
     const { block, method, target } = this.#reader
     if (headEnd < 0 || block === undefined) {
-      this.#owner.onUnreadable('malformed')
+      this.#owner.onUnreadable(beginsHttp2(bytes, start) ? 'http2' : 'malformed')
       return false
     }
     this.#headIn = bytes
