@@ -98,7 +98,7 @@ export class ConnectRequest implements UnderWay {
     })
     if (reading.kind === 'bad-request') {
       const { kind: _, ...more } = reading
-      const message = sentenceForConnect(this.#request.url ?? '')
+      const message = sentenceForConnect(this.#request.target)
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }

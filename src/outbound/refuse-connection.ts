@@ -89,6 +89,7 @@ const endInsideContent = 'HPE_INVALID_EOF_STATE'
 /** The ways in which a request may fail to be one. */
 const unreadables = {
   malformed: { reason: 'bad-request', detail: 'not a valid HTTP request' },
+  http2: { reason: 'bad-request', detail: 'HTTP/2 that was not agreed on' },
   'too-slow': {
     reason: 'bad-request',
     status: 408,

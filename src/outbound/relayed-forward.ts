@@ -185,7 +185,16 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     this.#aborted ??= new AbortController()
     const { signal } = this.#aborted
     try {
-      const reached = await reach({ exchange, asked, admitted, ports, dialPeer, protocol, signal })
+      const reached = await reach({
+        exchange,
+        asked,
+        admitted,
+        ports,
+        dialPeer,
+        protocol,
+        signal,
+        forTunnel: false,
+      })
       if (reached.kind === 'reached') this.#goOn(reached, asked)
       else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
       else if (reached.kind === 'denied') this.#refuse(reached)
