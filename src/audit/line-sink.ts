@@ -43,8 +43,11 @@ export interface LineSink {
   readonly problem: string | undefined
 }
 
-/** One write: more would save nothing, and this bounds what one turn of the loop encodes. */
+/** More in one write would save nothing while the target keeps up. */
 const batchBytes = 64 * KiB
+
+/** What has piled up goes out together: where the loop is busy, it is long until the next write can begin. */
+const maxBatches = 8
 
 /**
  * Tried again soon, then later and later. A pipe holds 64 KiB, so the first of these limits what a reader that keeps up
@@ -88,8 +91,8 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     clearTimeout(retryTimer)
     if (batch === undefined) {
       if (replacement !== undefined) swap()
-      let text = full.shift()
-      if (text === undefined) {
+      let text = full.splice(0, maxBatches).join('')
+      if (text === '') {
         text = filling
         filling = ''
         due = false
