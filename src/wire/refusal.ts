@@ -60,14 +60,16 @@ const meanings = {
   'no-matching-rule': denial(),
   'not-associated': denial(),
   'port-not-allowed': denial(
-    'the network security perimeter does not allow this port: it is not one of `egress.ports`',
+    'an access rule names this destination, but its port is not one of egress.ports',
   ),
   'learning-mode': denial(),
   'bad-request': { status: 400, message: 'the request is malformed or ambiguous' },
   'unknown-resource': { status: 404, message: 'there is no such resource here' },
   'unknown-caller': denial('the caller of this request is not known to the perimeter'),
   limit: { status: 503, message: 'too much is in progress; try again later' },
-  'address-not-public': denial('the name resolves to an address that must not be connected to'),
+  'address-not-public': denial(
+    'the destination has no public address, and egress.privateAddresses grants it no other',
+  ),
   'name-mismatch': { status: 421, message: 'the request names another host than its connection' },
   'policy-revoked': denial('the network security perimeter no longer allows this connection'),
   'internal-error': { status: 500, message: 'the request could not be decided' },

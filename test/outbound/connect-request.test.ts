@@ -62,7 +62,7 @@ void t.test('ConnectRequest refuses with a whole answer and closes', async (t) =
         destination: 'other.example:443',
         profile: 'web',
         suggestedRule:
-          '{ name: other-example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
+          '{ name: to-other.example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
       },
     },
   })
