@@ -49,6 +49,7 @@ export class BackendSession {
   readonly #session: ClientHttp2Session
   readonly #onGone: () => void
   #open = 0
+  #isUsed = false
   #isRetired = false
   #isProbed = false
   #failure: FailureReason | undefined
@@ -92,8 +93,6 @@ export class BackendSession {
     return this.#isUsed
   }
 
-  #isUsed = false
-
   /** Why streams on it failed, where it is not theirs alone. */
   get failure(): FailureReason | undefined {
     return this.#failure
@@ -108,11 +107,10 @@ export class BackendSession {
     { hasBody }: { readonly hasBody: boolean },
   ): ClientHttp2Stream {
     const stream = this.#session.request(headers, { endStream: !hasBody, waitForTrailers: hasBody })
-    this.#isUsed ||= this.#open > 0
+    this.#isUsed = true
     this.#open++
     this.#idle?.cancel()
     stream.once('close', () => {
-      this.#isUsed = true
       this.#open--
       if (this.#open === 0) this.#rest()
     })
