@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { unloggable } from '../audit/record.ts'
 import type { CloseReason } from '../reasons.ts'
+import { Cancellation } from '../transport/cancellation.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
@@ -33,7 +34,7 @@ export class ConnectRequest implements UnderWay {
   readonly #head: Buffer
   readonly #exchange: Exchange
   readonly #departure: Departure
-  readonly #aborted = new AbortController()
+  readonly #aborted = new Cancellation()
   #asked: Asked | undefined
   #slotOf: string | undefined
   #tunnel: Tunnel | undefined
@@ -120,7 +121,6 @@ export class ConnectRequest implements UnderWay {
       return
     }
     this.#slotOf = resource
-    const { signal } = this.#aborted
     const reached = await reach({
       exchange: this.#exchange,
       asked,
@@ -128,7 +128,7 @@ export class ConnectRequest implements UnderWay {
       ports,
       dialPeer,
       protocol,
-      signal,
+      signal: this.#aborted,
       forTunnel: true,
     })
     this.#goOn(reached, asked)
