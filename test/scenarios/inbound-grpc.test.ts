@@ -330,6 +330,8 @@ void t.test('a silent back end is a 504, and a dead connection is not used again
   await wait(400)
   t.match(await ask(), { status: 504, code: 0 })
   t.equal(origin.accepted(), 1, 'the back end is slow, the connection is good')
+  // For the answer to the PING.
+  await wait(200)
   for (const socket of links) socket.unpipe().pause()
   t.match(await ask(), { status: 504, code: 0 })
   await wait(600)
