@@ -1,5 +1,6 @@
 import { KiB } from '../../src/units.ts'
-import { type Bench, freePort, newFolder } from './bench.ts'
+import { type Bench, newFolder } from './bench.ts'
+import { freePort } from './free-port.ts'
 import { nginx, startNginx } from './candidates/nginx.ts'
 import type { Service } from './children.ts'
 

@@ -1,6 +1,4 @@
 import { mkdirSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import path from 'node:path'
 import type { Candidate, Place, Purpose } from './candidates/candidate.ts'
 import type { RingfenceCandidate } from './candidates/ringfence.ts'
@@ -8,6 +6,7 @@ import type { Certificate } from './certificate.ts'
 import type { Children, Service } from './children.ts'
 import type { Cores } from './cores.ts'
 import type { Figure } from './figure.ts'
+import { freePort } from './free-port.ts'
 import type { BenchOptions } from './options.ts'
 
 /** What every scenario works with. */
@@ -73,15 +72,4 @@ export function newFolder({ folder }: Bench, name: string): string {
   const made = path.join(folder, `${folders++}-${name}`)
   mkdirSync(made)
   return made
-}
-
-/** A port that was free a moment ago: most proxies cannot be told to take any. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port is free')
-  return address.port
 }

@@ -10,7 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface Command {
   /** For messages. */
   readonly name: string
-  readonly core: number | readonly number[]
+  /** Absent: wherever this process may run. */
+  readonly core?: number | readonly number[]
   readonly program: string
   readonly args: readonly string[]
   /** Where it runs, and where what it prints is kept. */
@@ -23,6 +24,8 @@ export interface Command {
 
 export interface Service {
   readonly pid: number
+  /** Exit code, or the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals>
   /** Ends it and everything it started. */
   stop(): Promise<void>
 }
@@ -56,7 +59,7 @@ export class Children {
       }
       await delay(10)
     }
-    return { pid: child.pid ?? 0, stop: () => this.#stop(child) }
+    return { pid: child.pid ?? 0, exited: exitOf(child), stop: () => this.#stop(child) }
   }
 
   /** Runs a program of ours to its end; it prints one line of JSON. */
@@ -84,10 +87,13 @@ export class Children {
 
   #spawn(command: Command, stdout: 'file' | 'pipe' = 'file'): ChildProcess {
     const { program, args, folder, niceness } = command
-    const cores = [command.core].flat().join(',')
-    const pinned = ['taskset', '--cpu-list', cores, program, ...args]
-    const [first = '', ...rest] =
-      niceness === undefined ? pinned : ['nice', '-n', `${niceness}`, ...pinned]
+    const cores = [command.core ?? []].flat().join(',')
+    const [first = '', ...rest] = [
+      ...(niceness === undefined ? [] : ['nice', '-n', `${niceness}`]),
+      ...(cores === '' ? [] : ['taskset', '--cpu-list', cores]),
+      program,
+      ...args,
+    ]
     const out = stdout === 'pipe' ? undefined : openSync(path.join(folder, 'stdout'), 'a')
     const err = openSync(path.join(folder, 'stderr'), 'a')
     // A group of its own: workers must not outlive a master that had no time to end them.
@@ -119,6 +125,11 @@ export class Children {
     late.abort()
     killGroup(child, 'SIGKILL')
   }
+}
+
+async function exitOf(child: ChildProcess): Promise<number | NodeJS.Signals> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return child.exitCode ?? child.signalCode ?? -1
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {

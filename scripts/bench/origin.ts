@@ -1,4 +1,5 @@
-import { type Bench, freePort, newFolder } from './bench.ts'
+import { type Bench, newFolder } from './bench.ts'
+import { freePort } from './free-port.ts'
 import type { Service } from './children.ts'
 import type { OriginOrder } from './load/origin.ts'
 

@@ -2,9 +2,8 @@ import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import { categoryColumns, type CategoryColumns } from './category-columns.ts'
-import { decisionDescriptions } from './describe.ts'
 import { flat, keep, type KeptTexts } from './kept-texts.ts'
-import { maxIdLength, quote } from './quote.ts'
+import { maxIdLength, jsonText } from './json-text.ts'
 
 /**
  * The parts of a line that many records share, escaped and joined once: what a snapshot says of a resource, what one
@@ -29,8 +28,6 @@ export interface DecisionParts {
   readonly before: string
   /** What follows them, up to the value of `sequence`. */
   readonly after: string
-  /** From `resultDescription` to the line feed. */
-  readonly ending: string
   /** By operation: from `resourceId` into the value of `correlationId`. */
   readonly subjects: KeptTexts
   /** By name of the service, empty for none: from behind `correlationId` up to the source. */
@@ -85,12 +82,12 @@ export const topOfNothing = noResource.top
 
 function makeResourceParts(resource: ResourcePolicy): ResourceParts {
   const perimeter = resource.association?.perimeter.perimeter
-  const id = quote(resource.id.text, maxIdLength)
+  const id = jsonText(resource.id.text, maxIdLength)
   return {
     top:
       perimeter === undefined
         ? `"resourceId":${id},"location":null`
-        : `"resourceId":${quote(perimeter.id.text, maxIdLength)},"location":${quote(perimeter.location)}`,
+        : `"resourceId":${jsonText(perimeter.id.text, maxIdLength)},"location":${jsonText(perimeter.location)}`,
     service: `"serviceResourceId":${id},`,
     decisions: [],
   }
@@ -126,23 +123,22 @@ function makeDecisionParts(
   const profile = decision.resource?.association?.profile
   let before = ''
   if (profile !== undefined) {
-    before += `"profile":${quote(profile.name)},"accessRulesVersion":${quote(profile.accessRulesVersion)},`
+    before += `"profile":${jsonText(profile.name)},"accessRulesVersion":${jsonText(profile.accessRulesVersion)},`
   }
-  if (rule !== undefined) before += `"matchedRule":{"accessRule":${quote(rule)}},`
+  if (rule !== undefined) before += `"matchedRule":{"accessRule":${jsonText(rule)}},`
   let after = columns.hasResult ? `"resultAction":"${resultActions[decision.effect]}",` : ''
   after += `"resultDirection":"${decision.direction}",`
   if (columns.ruleType !== undefined) after += `"ruleType":"${columns.ruleType}",`
   if (trafficType !== undefined) after += `"trafficType":"${trafficType}",`
   after += `"reason":"${decision.reason}",`
   if (accessMode !== undefined) after += `"accessMode":"${accessMode}",`
-  after += `"enforcedEffect":"${decision.enforcedEffect}","policyVersion":${quote(decision.policyVersion)}`
+  after += `"enforcedEffect":"${decision.enforcedEffect}","policyVersion":${jsonText(decision.policyVersion)}`
   return {
     decision,
     resource,
     category: category === undefined ? '"category":null' : `"category":"${category}"`,
     before,
     after: flat(after + origin),
-    ending: flat(`},"resultDescription":"${decisionDescriptions[decision.reason]}"}\n`),
     subjects: new Map(),
     services: new Map(),
   }
@@ -158,7 +154,7 @@ export function subjectOf(
     keep(
       subjects,
       operation,
-      `${resource.top},"operationName":${quote(operation)},${category},"correlationId":"`,
+      `${resource.top},"operationName":${jsonText(operation)},${category},"correlationId":"`,
     )
   )
 }
@@ -170,7 +166,7 @@ export function serviceOf(
 ): string {
   const kept = services.get(fqdn)
   if (kept !== undefined) return kept
-  const named = fqdn === undefined ? '' : `"serviceFqdn":${quote(fqdn)},`
+  const named = fqdn === undefined ? '' : `"serviceFqdn":${jsonText(fqdn)},`
   return keep(services, fqdn, `","properties":{${resource.service}${named}${before}`)
 }
 
@@ -180,7 +176,7 @@ const idTexts = new WeakMap<ResourceId, string>()
 export function resourceIdOf(id: ResourceId): string {
   let text = idTexts.get(id)
   if (text === undefined) {
-    text = flat(`"resourceId":${quote(id.text, maxIdLength)},`)
+    text = flat(`"resourceId":${jsonText(id.text, maxIdLength)},`)
     idTexts.set(id, text)
   }
   return text

@@ -58,10 +58,7 @@ export function createHttp2Lane(context: InboundContext): Http2Lane {
       connection,
       listener: listenerName,
     })
-    const refuseAs = isTooMany
-      ? tooManyConnections
-      : (refusalOf(message) ??
-        (expectations.length > 0 && !expectsContinue ? unknownExpectation : undefined))
+    const refuseAs = isTooMany ? tooManyConnections : refusalOf(message)
     serveRequest(context, side, {
       refuseAs,
       onEnd: () => {
@@ -84,8 +81,6 @@ export function createHttp2Lane(context: InboundContext): Http2Lane {
     },
   }
 }
-
-const unknownExpectation: RefuseAs = { reason: 'bad-request', detail: 'unknown expectation' }
 
 const tooManyBytes: RefuseAs = {
   reason: 'bad-request',

@@ -133,6 +133,8 @@ export function openClientSession(options: ClientSessionOptions): ClientSession 
     isBroken = true
     options.onBroken({ reason: 'bad-request', detail: 'not valid HTTP/2' })
   })
+  // A half-closed connection is none to HTTP/2: nobody can say how much of an answer was taken. Node waits for its streams.
+  socket.once('end', () => socket.destroy())
   session.once('close', () => {
     idle?.cancel()
     socket.destroy()

@@ -26,7 +26,7 @@ export interface Http2Request {
 
 const minStatus = 200
 
-/** For a client to take the reset of a stream; after that nothing more is said to it. */
+/** For a client to take a refusal, or the reset of a stream; after that it is ended whatever it takes. */
 const lingerMs = seconds(5)
 
 /** A stream that is ended from here: whose fault it was is in the log, a client learns whether to try again. */
@@ -143,6 +143,8 @@ export class Http2Side implements ClientSide {
     this.#respond(rendered.status, rendered.headers)
     this.#stream.end(rendered.body)
     this.#stream.resume()
+    // Nobody waits for it any more, and a client may leave no window for it.
+    this.#linger(() => this.cut('body-idle-timeout'))
     return rendered.status
   }
 
@@ -152,12 +154,7 @@ export class Http2Side implements ClientSide {
     stream.close(codeByReason.get(why) ?? http2ErrorCode.internalError)
     if (stream.destroyed) return
     // A client that takes nothing at all does not take the reset either.
-    const deadline = sharedDeadlines.watch({
-      idleMs: lingerMs,
-      lifetimeMs: lingerMs,
-      onExpire: () => stream.destroy(),
-    })
-    stream.once('close', () => deadline.cancel())
+    this.#linger(() => stream.destroy())
   }
 
   /** Whether it ended before its answer was whole, and not from here. */
@@ -181,6 +178,11 @@ export class Http2Side implements ClientSide {
     // HEAD, 204 and 304 have ended with their head.
     if (this.#stream.writableEnded) this.#isDelivered = true
     return true
+  }
+
+  #linger(onExpire: () => void): void {
+    const deadline = sharedDeadlines.watch({ idleMs: lingerMs, lifetimeMs: lingerMs, onExpire })
+    this.#stream.once('close', () => deadline.cancel())
   }
 
   /** All of the body is out. */

@@ -1,3 +1,4 @@
+import { http11Required } from '../wire/http2-preface.ts'
 import { renderRawRefusal } from '../wire/refusal.ts'
 import { inboundRecord } from './access-record.ts'
 import { type Connection, closeGently } from './connection.ts'
@@ -9,6 +10,8 @@ import { denial, type RequestFacts } from './judge-request.ts'
 export interface Unreadable {
   readonly detail: string
   readonly status: number
+  /** Said instead of a refusal, to a client that would not read it. */
+  readonly instead?: Buffer
 }
 
 /** The ways in which a request may fail to be one. */
@@ -16,10 +19,12 @@ export const unreadables = {
   malformed: { detail: 'not valid HTTP', status: 400 },
   'too-large': { detail: 'too many header bytes or lines', status: 431 },
   'too-slow': { detail: 'header took too long', status: 408 },
+  http2: { detail: 'HTTP/2 that was not agreed on', status: 400, instead: http11Required },
 } as const satisfies Record<string, Unreadable>
 
 /** What Node's parser gave up on. */
 const byCode: ReadonlyMap<string, Unreadable> = new Map<string, Unreadable>([
+  ['HPE_PAUSED_H2_UPGRADE', unreadables.http2],
   ['HPE_HEADER_OVERFLOW', unreadables['too-large']],
   ['ERR_HTTP_REQUEST_TIMEOUT', unreadables['too-slow']],
 ])
@@ -83,11 +88,12 @@ function isSilent({ hasSpoken, stream }: Connection, error: Error, code: string)
 export function answerUnreadable(
   context: InboundContext,
   connection: Connection,
-  { detail, status, send }: Unreadable & { readonly send: (answer: Buffer) => void },
+  { detail, status, instead, send }: Unreadable & { readonly send: (answer: Buffer) => void },
 ): void {
   const exchange = recordUnreadable(context, connection, { reason: 'bad-request', detail })
   const { correlationId } = exchange
-  send(renderRawRefusal({ reason: 'bad-request', status, correlationId, html: false }))
+  const refusal = { reason: 'bad-request', status, correlationId, html: false } as const
+  send(instead ?? renderRawRefusal(refusal))
   exchange.status = status
   exchange.end('complete')
 }

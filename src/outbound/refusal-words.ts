@@ -1,3 +1,4 @@
+import { formatNameRule } from '../policy/advise.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
 import { type Authority, formatAuthority, parseAuthority } from '../wire/authority.ts'
@@ -47,28 +48,10 @@ function hintFor(destination: Authority, decision: Decision | undefined): Refusa
 function ruleFor({ host }: Authority, { reason, resource }: Decision): string | undefined {
   if (reason !== 'no-matching-rule' || resource?.association === undefined) return undefined
   if (host.kind !== 'name') return undefined
-  const name = yamlWord(ruleNameFor(host.name))
-  return `{ name: ${name}, direction: Outbound, fullyQualifiedDomainNames: [${yamlWord(host.name)}] }`
-}
-
-/** Well below NSP's 80, so that the name stays one after somebody has added to it. */
-const maxRuleNameLength = 60
-
-/** NSP's pattern: letters and digits at both ends. */
-function ruleNameFor(host: string): string {
-  const words = host.replaceAll(/[^a-z0-9]+/g, '-').replace(/^-/, '')
-  return words.slice(0, maxRuleNameLength).replace(/-$/, '') || 'destination'
-}
-
-/** Quoted where YAML could take it for something else than text: `null`, `on`, `1.e5`. */
-function yamlWord(text: string): string {
-  return /^[a-z][a-z0-9]*[-.]/.test(text) ? text : `'${text}'`
+  return formatNameRule(host.name)
 }
 
 function messageFor({ reason, destination, egressPorts }: RefusalFacts): string | undefined {
-  if (reason === 'port-not-allowed') {
-    return 'an access rule names this destination, but its port is not one of egress.ports'
-  }
   if (reason === 'no-matching-rule') {
     if (destination?.host.kind === 'address') {
       return 'no access rule can name an address; ask for the destination by its name'
@@ -84,9 +67,6 @@ function messageFor({ reason, destination, egressPorts }: RefusalFacts): string 
   }
   if (reason === 'unknown-caller') {
     return 'this listener speaks for no resource to this client'
-  }
-  if (reason === 'address-not-public') {
-    return 'the destination has no public address, and egress.privateAddresses grants it no other'
   }
   return undefined
 }

@@ -1,4 +1,5 @@
 import type { Direction } from '../perimeter/perimeter.ts'
+import type { Hostname } from '../wire/hostname.ts'
 import type { PerimeterFacts } from './compiled-policy.ts'
 import type { Advice } from './explain.ts'
 import type { CompiledAssociation, ResourcePolicy } from './snapshot.ts'
@@ -14,13 +15,30 @@ export function describePlace({ perimeter, profile }: CompiledAssociation): stri
   return `the accessRules of the profile \`${profile.name}\` of the perimeter \`${perimeter.perimeter.name}\``
 }
 
-/** A rule to add. Its name is made to fit the pattern of names (NSP REST API); the element is YAML. */
-export function adviseRule(
-  text: string,
-  rule: { readonly name: string; readonly direction: Direction; readonly element: string },
-): Advice {
+/** A rule to add, as `formatRule` writes it. */
+export function adviseRule(text: string, rule: string): Advice {
+  return { text, yaml: [`- ${rule}`] }
+}
+
+/** A rule in YAML. Its name is made to fit the pattern of names (NSP REST API); the element is YAML. */
+export function formatRule(rule: {
+  readonly name: string
+  readonly direction: Direction
+  readonly element: string
+}): string {
   const name = rule.name.replace(notInNames, '-').slice(0, maxNameLength).replace(notAtEnds, '')
-  return { text, yaml: [`- { name: ${name}, direction: ${rule.direction}, ${rule.element} }`] }
+  return `{ name: ${name}, direction: ${rule.direction}, ${rule.element} }`
+}
+
+/** The rule that lets a name out, for `explain` and for the refusal that our own workload reads. */
+export function formatNameRule(name: Hostname): string {
+  const element = `fullyQualifiedDomainNames: [${yamlWord(name)}]`
+  return formatRule({ name: `to-${name}`, direction: 'Outbound', element })
+}
+
+/** Quoted where YAML could take it for something else than text: `null`, `on`, `1.e5`. */
+function yamlWord(text: string): string {
+  return /^[a-z][a-z0-9]*[-.]/.test(text) ? text : `'${text}'`
 }
 
 /** For a resource that no perimeter associates. */

@@ -1,4 +1,4 @@
-import { adviseAssociation, adviseLink, adviseRule, describePlace } from './advise.ts'
+import { adviseAssociation, adviseLink, adviseRule, describePlace, formatRule } from './advise.ts'
 import {
   describeAssociation,
   describeModes,
@@ -88,21 +88,19 @@ function advise({ resource, source }: InboundRequest, snapshot: PolicySnapshot):
     const { text, bytes } = source.address
     const element = `addressPrefixes: ["${text}/${bytes.length * 8}"]`
     advice.push(
-      adviseRule(`to let the address in, add to ${place}`, {
-        name: `from-${text}`,
-        direction: 'Inbound',
-        element,
-      }),
+      adviseRule(
+        `to let the address in, add to ${place}`,
+        formatRule({ name: `from-${text}`, direction: 'Inbound', element }),
+      ),
     )
   }
   for (const subscription of source.subscriptions) {
     const element = `subscriptions: [{ id: /subscriptions/${subscription} }]`
     advice.push(
-      adviseRule(`to let every caller of the subscription in, add to ${place}`, {
-        name: `from-${subscription}`,
-        direction: 'Inbound',
-        element,
-      }),
+      adviseRule(
+        `to let every caller of the subscription in, add to ${place}`,
+        formatRule({ name: `from-${subscription}`, direction: 'Inbound', element }),
+      ),
     )
   }
   for (const guid of source.perimeters) {

@@ -1,5 +1,11 @@
 import { formatHost } from '../wire/authority.ts'
-import { adviseAssociation, adviseLink, adviseRule, describePlace } from './advise.ts'
+import {
+  adviseAssociation,
+  adviseLink,
+  adviseRule,
+  describePlace,
+  formatNameRule,
+} from './advise.ts'
 import {
   describeAssociation,
   describeModes,
@@ -99,11 +105,7 @@ function advise(request: OutboundRequest, snapshot: PolicySnapshot): readonly Ad
   }
   if (association.profile.names.match(name) === -1) {
     advice.push(
-      adviseRule(`to let the name out, add to ${describePlace(association)}`, {
-        name: `to-${name}`,
-        direction: 'Outbound',
-        element: `fullyQualifiedDomainNames: [${name}]`,
-      }),
+      adviseRule(`to let the name out, add to ${describePlace(association)}`, formatNameRule(name)),
     )
   }
   if (!snapshot.egressPorts.has(destination.port)) {

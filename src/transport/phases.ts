@@ -12,10 +12,14 @@ export interface Phased {
   onDue(): void
 }
 
-/** Milliseconds between two looks: a deadline is never early and at most so much late. */
+/** Milliseconds between two looks: a deadline is never early and at most twice so much late. */
 const lookMs = 100
 
-class Phases {
+/** A look comes a little late now and then: what begins meanwhile is reckoned from the look before. */
+const slackMs = 50
+
+/** `sharedPhases` is the one in use; others are for tests, with a clock of their own. */
+export class Phases {
   /** Milliseconds, as of the last look: what deadlines are reckoned from. */
   now: number
   readonly #clock: () => number
@@ -29,7 +33,7 @@ class Phases {
 
   /** The deadline of a phase that begins now: never early, although `now` is up to a look old. */
   in(milliseconds: number): number {
-    return this.now + milliseconds + lookMs
+    return this.now + milliseconds + lookMs + slackMs
   }
 
   add(phased: Phased): void {
@@ -50,8 +54,15 @@ class Phases {
 
   /** Tells everything that is due. The timer calls it. */
   look(): void {
-    this.now = this.#clock()
-    for (const phased of this.#watched) if (phased.dueAt <= this.now) phased.onDue()
+    const sinceLastMs = this.#clock() - this.now
+    this.now += sinceLastMs
+    // The thread was busy with something else and heard of no byte: nobody is late for that, and what began meanwhile
+    // was reckoned from long ago.
+    const lostMs = Math.max(0, sinceLastMs - lookMs - slackMs)
+    for (const phased of this.#watched) {
+      phased.dueAt += lostMs
+      if (phased.dueAt <= this.now) phased.onDue()
+    }
   }
 }
 

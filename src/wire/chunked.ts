@@ -126,8 +126,9 @@ export class ChunkedReader {
       case State.trailerLineFeed:
       case State.lastLineFeed:
         return this.#nextOfTrailer(byte)
-      // Nothing is read behind the end of a body.
+      // Nothing is read behind the end of a body, and nothing makes a broken one whole again.
       case State.over:
+      case malformed:
         return malformed
       default:
         return this.#nextOfExtension(byte)

@@ -3,6 +3,7 @@ export const http2ErrorCode = {
   noError: 0x0,
   protocolError: 0x1,
   internalError: 0x2,
+  refusedStream: 0x7,
   cancel: 0x8,
   enhanceYourCalm: 0xb,
   http11Required: 0xd,

@@ -60,14 +60,16 @@ const meanings = {
   'no-matching-rule': denial(),
   'not-associated': denial(),
   'port-not-allowed': denial(
-    'the network security perimeter does not allow this port: it is not one of `egress.ports`',
+    'an access rule names this destination, but its port is not one of egress.ports',
   ),
   'learning-mode': denial(),
   'bad-request': { status: 400, message: 'the request is malformed or ambiguous' },
   'unknown-resource': { status: 404, message: 'there is no such resource here' },
   'unknown-caller': denial('the caller of this request is not known to the perimeter'),
   limit: { status: 503, message: 'too much is in progress; try again later' },
-  'address-not-public': denial('the name resolves to an address that must not be connected to'),
+  'address-not-public': denial(
+    'the destination has no public address, and egress.privateAddresses grants it no other',
+  ),
   'name-mismatch': { status: 421, message: 'the request names another host than its connection' },
   'policy-revoked': denial('the network security perimeter no longer allows this connection'),
   'internal-error': { status: 500, message: 'the request could not be decided' },
@@ -138,13 +140,19 @@ export function renderRefusal(refusal: Refusal): RenderedRefusal {
 
 /** The refusal as the bytes of a whole HTTP/1.1 response, for a bare socket that is closed after it. */
 export function renderRawRefusal(refusal: Refusal): Buffer {
-  const { status, headers, body } = renderRefusal(refusal)
+  const rendered = renderRefusal(refusal)
+  const head = `${formatRefusalHead(rendered)}connection: close\r\n\r\n`
+  return Buffer.concat([Buffer.from(head, 'latin1'), rendered.body])
+}
+
+/** Its status line and field lines, without what is said of the connection and without the empty line. */
+export function formatRefusalHead({ status, headers }: RenderedRefusal): string {
   const phrase = errorCodes.get(status)?.[1] ?? 'Error'
   let head = `HTTP/1.1 ${status} ${phrase}\r\n`
   for (let index = 0; index < headers.length; index += 2) {
     head += `${headers[index]}: ${headers[index + 1]}\r\n`
   }
-  return Buffer.concat([Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1'), body])
+  return head
 }
 
 type Field = [name: string, value: string]

@@ -37,6 +37,12 @@ void t.test('CONTRIBUTING: the files of its recipes exist', async (t) => {
   }
 })
 
+void t.test('each folder of src says what it is for', async (t) => {
+  const folders = globSync('src/*/', { cwd: root })
+  t.ok(folders.length > 10)
+  for (const folder of folders) t.ok(existsSync(path.join(root, folder, 'README.md')), folder)
+})
+
 void t.test('CONTRIBUTING: fits on two pages, and its decisions are dated', async (t) => {
   t.ok(contributing.split('\n').length <= 130)
   const [, records = ''] = contributing.split('## Decision records')

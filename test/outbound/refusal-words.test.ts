@@ -8,6 +8,7 @@ import {
 } from '../../src/outbound/refusal-words.ts'
 import { decide } from '../../src/outbound/verdict.ts'
 import { closeReasons, decisionReasons } from '../../src/reasons.ts'
+import { messageOf } from '../../src/wire/refusal.ts'
 import { buildInForce } from '../support/in-force.ts'
 import { authority } from '../support/settings-parts.ts'
 import { enforced } from './proxy-fixture.ts'
@@ -32,7 +33,7 @@ void t.test(
       hint: {
         destination: 'other.example:443',
         profile: 'web',
-        rule: '{ name: other-example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
+        rule: '{ name: to-other.example, direction: Outbound, fullyQualifiedDomainNames: [other.example] }',
       },
     })
   },
@@ -45,7 +46,7 @@ void t.test('describeRefusal suggests no rule where none would help', async (t) 
     ['api.example:8443', /egress\.ports/],
   ] as const) {
     const refusal = refusalOf(destination)
-    t.match(refusal.message, words, destination)
+    t.match(refusal.message ?? messageOf(refusal.reason), words, destination)
     t.equal(refusal.hint?.rule, undefined, destination)
     t.equal(refusal.hint?.destination, destination)
   }
@@ -59,6 +60,8 @@ void t.test('a suggested rule is YAML, and its name is one that a rule may have'
   for (const host of [
     `_dmarc.${'a'.repeat(60)}.example`,
     `${'a'.repeat(59)}.example`,
+    // Cut right behind a dot.
+    `${'a'.repeat(38)}.${'b'.repeat(37)}.example`,
     'null',
     'on',
     '1.e5',
@@ -68,7 +71,7 @@ void t.test('a suggested rule is YAML, and its name is one that a rule may have'
   ]) {
     const rule: unknown = parse(refusalOf(`${host}:443`).hint?.rule ?? '')
     t.match(rule, { direction: 'Outbound', fullyQualifiedDomainNames: [host] }, host)
-    t.match(rule, { name: /^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$/ }, host)
+    t.match(rule, { name: /^[a-z0-9]([a-z0-9_.-]{0,78}[a-z0-9_])?$/ }, host)
   }
 })
 

@@ -72,7 +72,7 @@ export async function connectHttp2(options: {
 }
 
 /** The answer on a stream, whole or as far as it came. */
-async function responseOf(stream: ClientHttp2Stream): Promise<Http2Response> {
+export async function responseOf(stream: ClientHttp2Stream): Promise<Http2Response> {
   let headers: Http2Response['headers'] = {}
   let trailers: IncomingHttpHeaders = {}
   let body = ''
@@ -85,6 +85,6 @@ async function responseOf(stream: ClientHttp2Stream): Promise<Http2Response> {
   stream.on('data', (chunk: Buffer) => {
     body += chunk.toString('latin1')
   })
-  await new Promise<void>((resolve) => stream.once('close', resolve))
+  if (!stream.destroyed) await new Promise<void>((resolve) => stream.once('close', resolve))
   return { status: headers[':status'] ?? 0, headers, trailers, body, code: stream.rstCode ?? 0 }
 }

@@ -76,7 +76,8 @@ export async function connectFrames(options: {
         type: frameTypes[pending[3] ?? 0] ?? 'DATA',
         flags: pending[4] ?? 0,
         stream: pending.readUInt32BE(5),
-        payload: pending.subarray(9, 9 + length),
+        // A copy: a slice would keep all that came with it.
+        payload: Buffer.from(pending.subarray(9, 9 + length)),
       })
       pending = pending.subarray(9 + length)
     }
@@ -106,7 +107,7 @@ export async function connectFrames(options: {
   }
 }
 
-function frameOf(
+export function frameOf(
   type: FrameType,
   parts: { readonly flags?: number; readonly stream?: number; readonly payload?: Buffer } = {},
 ): Buffer {
@@ -130,7 +131,7 @@ export function headersFrame(
   return frameOf('HEADERS', { stream, flags, payload: fieldBlock(fields) })
 }
 
-function fieldBlock(fields: FieldList): Buffer {
+export function fieldBlock(fields: FieldList): Buffer {
   return Buffer.concat(
     fields.flatMap(([name, value]) => [Buffer.from([0]), literal(name), literal(value)]),
   )
@@ -154,6 +155,11 @@ function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
+}
+
+/** One entry of SETTINGS (RFC 9113 6.5.1). */
+export function setting(id: number, value: number): Buffer {
+  return Buffer.concat([Buffer.from([0, id]), uint32(value)])
 }
 
 /** The pseudo-headers of a request, and more fields. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { KiB } from '../../../src/units.ts'
-import { type Bench, freePort, newFolder, type Scenario, type StartedCandidate } from '../bench.ts'
+import { type Bench, newFolder, type Scenario, type StartedCandidate } from '../bench.ts'
+import { freePort } from '../free-port.ts'
 import type { Figure } from '../figure.ts'
 import type { IdleTunnelsOrder } from '../load/idle-tunnels.ts'
 import { type Origin, startOrigin } from '../origin.ts'

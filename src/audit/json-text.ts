@@ -15,7 +15,7 @@ const notPlain = /[^\x20\x21\x23-\x5b\x5d-\x7e]/
 const allNotPlain = new RegExp(notPlain, 'g')
 
 /** The text as a JSON string with its quotes, cut after `maxLength` UTF-16 units. */
-export function quote(text: string, maxLength = maxFieldLength): string {
+export function jsonText(text: string, maxLength = maxFieldLength): string {
   return `"${escapeText(text, maxLength)}"`
 }
 
@@ -34,8 +34,8 @@ function escapeUnit(unit: string): string {
 }
 
 /** The texts as a JSON array, cut after `maxItems`. */
-export function quoteList(texts: readonly string[], maxItems: number): string {
-  const shown = texts.slice(0, maxItems).map((text) => quote(text))
+export function jsonTexts(texts: readonly string[], maxItems: number): string {
+  const shown = texts.slice(0, maxItems).map((text) => jsonText(text))
   if (texts.length > maxItems) shown.push(`"${ellipsis}"`)
   return `[${shown.join(',')}]`
 }
