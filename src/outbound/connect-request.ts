@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { unloggable } from '../audit/record.ts'
 import type { CloseReason } from '../reasons.ts'
+import { Cancellation } from '../transport/cancellation.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
@@ -36,7 +37,7 @@ export class ConnectRequest implements UnderWay {
   readonly #head: Buffer
   readonly #exchange: Exchange
   readonly #departure: Departure
-  readonly #aborted = new AbortController()
+  readonly #aborted = new Cancellation()
   #asked: Asked | undefined
   #slotOf: string | undefined
   #tunnel: Tunnel | undefined
@@ -123,7 +124,6 @@ export class ConnectRequest implements UnderWay {
       return
     }
     this.#slotOf = resource
-    const { signal } = this.#aborted
     const reached = await reach({
       exchange: this.#exchange,
       asked,
@@ -131,7 +131,7 @@ export class ConnectRequest implements UnderWay {
       ports,
       dialPeer,
       protocol,
-      signal,
+      signal: this.#aborted,
       forTunnel: true,
     })
     this.#goOn(reached, asked)
