@@ -27,6 +27,9 @@ const maxAnswerFields = 1000
 /** Scanning and cutting out follow each other without a pause, so that one is enough for the thread. */
 const offsets = new HeadOffsets(maxAnswerFields)
 
+/** Informational answers in front of one that is final. Each of them gives the request more time. */
+const maxInformational = 1000
+
 const switchingProtocols = 101
 const firstFinal = 200
 
@@ -51,6 +54,7 @@ export class Answer {
   hintMs: number | undefined
   readonly #for: AnswerFor
   readonly #body = new Body()
+  #informational = 0
   /** A part of a head, kept until the rest of it comes. */
   #partial: Buffer | undefined
 
@@ -93,15 +97,16 @@ export class Answer {
       const headEnd = scanResponseHead(offsets, bytes, { start: at, end })
       if (headEnd === incomplete && end - at <= maxAnswerHead) {
         this.#partial = Buffer.from(bytes.subarray(at, end))
-        return true
+        return !this.#for.client.writableNeedDrain
       }
       // A switch that nobody asked for is none.
       if (headEnd <= 0 || offsets.status === switchingProtocols) return this.#refuse()
       if (offsets.status >= firstFinal) return this.#begin(bytes, headEnd, end)
+      if (++this.#informational > maxInformational) return this.#refuse()
       this.#inform(bytes)
       at = headEnd
     }
-    return true
+    return !this.#for.client.writableNeedDrain
   }
 
   /** 100 was ours to send; of the others HTTP/1.0 knows nothing. */
