@@ -31,22 +31,27 @@ export const tables: Readonly<Record<string, () => string>> = {
 const marker = /(<!-- generated: ([a-z]+) -->\n)[\s\S]*?(<!-- end -->)/g
 
 /** What a process that has done nothing says of itself: names and meanings are all there. */
-const exposition = await createMetrics(createTally(), () => ({
-  instance: '',
-  policyVersion: undefined,
-  loadedAt: undefined,
-  startedAt: 0,
-  started: false,
-  draining: false,
-  reloads: 0,
-  reloadFailures: 0,
-  lastReloadFailed: false,
-  lastProblems: [],
-  needsRestart: [],
-  faults: 0,
-  open: 0,
-  accessLog: { state: 'written', accepted: 0, lost: 0 },
-}))()
+const exposition = await createMetrics(
+  () => createTally().counts,
+  () => ({
+    instance: '',
+    policyVersion: undefined,
+    loadedAt: undefined,
+    startedAt: 0,
+    started: false,
+    draining: false,
+    reloads: 0,
+    reloadFailures: 0,
+    lastReloadFailed: false,
+    lastProblems: [],
+    needsRestart: [],
+    faults: 0,
+    open: 0,
+    workers: { wanted: 1, serving: 1, replaced: 0 },
+    warnings: [],
+    accessLog: { state: 'written', accepted: 0, lost: 0 },
+  }),
+)()
 
 /** The text with every table made anew; a marker that names no table throws. */
 export function fillTables(text: string): string {
@@ -122,7 +127,7 @@ function describeShape(shape: Shape): string {
     case 'text':
       return 'text'
     case 'integer':
-      return shape.unit ?? 'number'
+      return `${shape.unit ?? 'number'}${shape.word === undefined ? '' : `, ${code(shape.word)}`}`
     case 'choice':
       return shape.values.map(code).join(', ')
     case 'list':

@@ -2,33 +2,26 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ReloadOutcome } from './admin/admin-socket.ts'
-import { createCountingLog } from './admin/counting-log.ts'
-import { createRecentDenials } from './admin/denials.ts'
 import { createMetrics } from './admin/metrics.ts'
 import type { Status } from './admin/status.ts'
-import { createTally } from './admin/tally.ts'
 import { createAccessLog } from './audit/log-writer.ts'
 import type { OperationalLog } from './audit/operational-log.ts'
 import { type Bound, createOwnListeners } from './compose/bound.ts'
-import { createDeliver } from './compose/deliver.ts'
 import { drain } from './compose/drain.ts'
 import { createFaults, type Faults } from './compose/faults.ts'
-import { createFollowingResolver, followSwap } from './compose/follow.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
+import { createLocalPlane } from './compose/local-plane.ts'
 import { describeLost } from './compose/lost-associations.ts'
 import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
+import { sharedWords } from './compose/thread-figures.ts'
+import { createThreadPlane } from './compose/thread-plane.ts'
+import { machineWarnings } from './compose/warnings.ts'
 import { PerimeterError } from './errors.ts'
-import { createInboundProxy } from './inbound/inbound-proxy.ts'
-import { createTcpProxy } from './inbound/tcp-proxy.ts'
-import { createOutboundProxy } from './outbound/outbound-proxy.ts'
 import type { InForce } from './settings/in-force.ts'
-import type { Settings } from './settings/settings.ts'
 import { createWatch } from './store/watch.ts'
-import { createOpenConnections } from './transport/connections.ts'
-import { createDial } from './transport/dial.ts'
 import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
 
 /**
@@ -95,69 +88,42 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
-  const loaded = await load(undefined)
+  const loaded = await loadInForce({ ...request, running: undefined })
   if (loaded.kind === 'failed') throw new PerimeterError('RF_SETTINGS', loaded.problems.join('\n'))
   const { settings } = loaded.inForce
   state.inForce = loaded.inForce
   state.loadedAt = now()
-  let { pems, running } = loaded
+  let { running } = loaded
 
+  const boot = randomUUID()
+  const isBlocked = sharedWords(1)
   const writer = createAccessLog({
     ...settings.audit,
     instance: settings.instance,
-    boot: randomUUID(),
+    boot,
     onProblem: (problem) => log.error(problem),
+    onBlock: (blocks) => Atomics.store(isBlocked, 0, blocks ? 1 : 0),
     now,
   })
   opened.defer(() => writer.close())
-  const tally = createTally()
-  tally.setResources(settings.resources.map(({ id }) => id.key))
-  const denials = createRecentDenials()
-  const openConnections = createOpenConnections({
-    version: () => state.inForce?.version ?? '',
-    onFault: faults.report,
-  })
+  const parts = { first: loaded, arenas, faults, log, bound, now }
+  const plane =
+    settings.workers === 1
+      ? createLocalPlane({ ...parts, currentInForce, accessLog: writer })
+      : createThreadPlane({ ...parts, writer, boot, isBlocked })
   const status = (): Status =>
     statusOf(state, {
       faults,
-      open: () => openConnections.size,
+      plane,
       accessLog: () => ({ state: writer.state, accepted: writer.sequence, lost: writer.lost }),
+      warnings: () => machineWarnings(settings.workers),
     })
-
-  const ports = {
-    currentInForce,
-    accessLog: createCountingLog(writer, { tally, denials }),
-    openConnections,
-    meter: tally,
-    log,
-    newCorrelationId: randomUUID,
-    now,
-    monotonicNow: () => performance.now(),
-  }
-  const dial = createDial()
-  const inbound = settings.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
-  )
-  const outboundPorts = {
-    ...ports,
-    resolver: createFollowingResolver(currentInForce),
-    dial,
-    deliver: createDeliver(inbound, { bound, currentInForce }),
-  }
-  const outbound = settings.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
   const openings = createOpenings(bound)
-  for (const proxy of outbound) {
-    opened.defer(() => proxy.close())
-    const { name } = proxy
-    await openings.add(async () => ({ side: 'outbound', name, address: await proxy.listen() }))
-  }
-  for (const proxy of inbound) {
-    const pem = pems.get(proxy.name)
-    if (pem !== undefined) proxy.setSecureContext(pem)
-    opened.defer(() => proxy.close())
-    const { name } = proxy
-    await openings.add(async () => ({ side: 'inbound', name, address: await proxy.listen() }))
-  }
+  opened.defer(() => plane.close())
+  await openings.add(async () => {
+    await plane.listen((one) => openings.add(one))
+    return undefined
+  })
 
   const watch = createWatch({
     onChange: () => void reload('file change'),
@@ -166,12 +132,18 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   opened.defer(() => watch.close())
   const reloader = createReloader(reloadOnce)
   const sideDoors = { faults, log, status, settings, opened }
-  const metrics = createMetrics(tally, status)
+  const metrics = createMetrics(() => plane.counts(), status)
   await openings.add(() => openHealth({ ...sideDoors, metrics }))
   await openings.add(() =>
-    openAdmin({ ...sideDoors, currentInForce, denials, reload: () => reload('admin socket') }),
+    openAdmin({
+      ...sideDoors,
+      currentInForce,
+      denials: (correlationId) => plane.denials(correlationId),
+      reload: () => reload('admin socket'),
+    }),
   )
   openings.check()
+  await plane.learn(bound)
   await watch.setPaths(loaded.watchPaths, readSince)
   state.started = true
   const resources = opened.move()
@@ -202,22 +174,28 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     await watch.mark()
     const next = await loadSafely()
     await watch.setPaths(next.watchPaths, since)
-    return next.kind === 'failed' ? keep(next, triggers) : swap(next, triggers)
-  }
-
-  async function load(running: Settings | undefined): Promise<Loaded> {
-    const loaded = await loadInForce({ ...request, running })
-    // No other thread reads it, so this only makes the other arena the spare.
-    if (loaded.kind === 'loaded' && loaded.filling !== undefined) {
-      await arenas().commit(loaded.filling, undefined)
+    if (next.kind === 'failed') return keep(next, triggers)
+    try {
+      return await swap(next, triggers)
+    } catch (error) {
+      // A thread cannot take it, and so none has.
+      if (!(error instanceof PerimeterError)) faults.report(error)
+      const { watchPaths } = next
+      return keep(
+        {
+          kind: 'failed',
+          problems: [error instanceof Error ? error.message : String(error)],
+          watchPaths,
+        },
+        triggers,
+      )
     }
-    return loaded
   }
 
   /** A fault is a reload that failed, and a bug that is reported as such. */
   async function loadSafely(): Promise<Loaded> {
     try {
-      return await load(running)
+      return await loadInForce({ ...request, running })
     } catch (error) {
       faults.report(error)
       const problems = ['internal error: the operational log has it']
@@ -242,21 +220,20 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     const lost = describeLost(state.inForce?.snapshot, inForce.snapshot)
     const warnings = [...next.warnings, ...lost]
     const changed = inForce.version !== state.inForce?.version
-    const before = pems
-    state.inForce = inForce
-    state.loadedAt = now()
-    state.reloads++
-    state.lastProblems = []
-    state.needsRestart = needsRestart
-    pems = next.pems
-    running = next.running
-    tally.setResources(inForce.settings.resources.map(({ id }) => id.key))
+    const follow = await plane.swap(next, () => {
+      state.inForce = inForce
+      state.loadedAt = now()
+      state.reloads++
+      state.lastProblems = []
+      state.needsRestart = needsRestart
+      running = next.running
+    })
     const { version } = inForce
     log[warnings.length > 0 ? 'warn' : 'info']({ triggers, version, changed, warnings }, 'reloaded')
     for (const line of lost) log.warn({ version }, line)
     if (needsRestart.length > 0) log.warn({ needsRestart }, 'some settings need a restart')
     try {
-      await followSwap({ openConnections, outbound, inbound }, { version, before, after: pems })
+      await follow()
     } catch (error) {
       faults.report(error)
     }
@@ -266,7 +243,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   async function stop(): Promise<boolean> {
     state.draining = true
     const timeoutMs = requireInForce().settings.timeouts.drainMs
-    const finished = await drain({ inbound, outbound, timeoutMs })
+    const finished = await drain(plane, timeoutMs)
     // Until here a rule may still be withdrawn and ends what is left of it.
     watch.close()
     await reloader.settled()

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { CurrentInForce } from '../settings/in-force.ts'
-import type { RecentDenials } from './denials.ts'
+import type { Denial } from './denials.ts'
 import { createEndpointServer, type Endpoint, json, jsonType } from './http-server.ts'
 import { viewPolicy } from './policy-view.ts'
 import { type CurrentStatus, isReady } from './status.ts'
@@ -33,7 +33,8 @@ export type ReloadOutcome =
 export interface AdminPorts {
   readonly currentInForce: CurrentInForce
   readonly status: CurrentStatus
-  readonly denials: RecentDenials
+  /** Newest first; with a correlation id, only its denials. */
+  readonly denials: (correlationId?: string) => Promise<readonly Denial[]>
   readonly reload: () => Promise<ReloadOutcome>
   readonly onFault: (error: unknown) => void
 }
@@ -66,8 +67,8 @@ function adminEndpoints(ports: AdminPorts): readonly Endpoint[] {
       method: 'GET',
       path: '/denials',
       about: 'recent denials, newest first; ?correlationId= finds one',
-      answer: (query) =>
-        json(200, { denials: ports.denials.list(query.get('correlationId') ?? undefined) }),
+      answer: async (query) =>
+        json(200, { denials: await ports.denials(query.get('correlationId') ?? undefined) }),
     },
     {
       method: 'POST',
@@ -99,5 +100,7 @@ function statusAnswer(current: CurrentStatus): ReturnType<typeof json> {
     faults: status.faults,
     open: status.open,
     accessLog: status.accessLog,
+    workers: status.workers,
+    warnings: status.warnings,
   })
 }

@@ -64,6 +64,13 @@ export function createRecentDenials(capacity = defaultCapacity): RecentDenials {
   }
 }
 
+/** Those of several threads as one list, as long as that of one. */
+export function newestFirst(denials: readonly Denial[]): readonly Denial[] {
+  return denials
+    .toSorted((one, other) => (one.time < other.time ? 1 : one.time > other.time ? -1 : 0))
+    .slice(0, defaultCapacity)
+}
+
 function describe(record: AccessRecord): Noted {
   const { decision, source, destination } = record
   const association = decision.resource?.association

@@ -54,5 +54,7 @@ function readiness(current: CurrentStatus): ReturnType<Endpoint['answer']> {
     lastReloadFailed: status.lastReloadFailed,
     needsRestart: status.needsRestart.length > 0,
     accessLog: status.accessLog.state,
+    workers: { wanted: status.workers.wanted, serving: status.workers.serving },
+    warnings: status.warnings,
   })
 }

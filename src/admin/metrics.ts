@@ -4,6 +4,7 @@ import { categories } from '../perimeter/category.ts'
 import { decisionReasons } from '../reasons.ts'
 import type { CurrentStatus } from './status.ts'
 import {
+  type Counts,
   decisionIndex,
   directionIndex,
   directions,
@@ -12,7 +13,6 @@ import {
   exchangeKinds,
   latencyBoundsMs,
   statusClasses,
-  type Tally,
 } from './tally.ts'
 
 /** Names and labels for what was counted, built when somebody asks. */
@@ -21,16 +21,16 @@ import {
  * Makes the function that answers `/metrics`. The Prometheus client is loaded at the first call: it would cost every
  * start about 50 ms.
  */
-export function createMetrics(tally: Tally, status: CurrentStatus): () => Promise<string> {
-  const registry = loadOnce(() => createRegistry(tally, status))
+export function createMetrics(counted: () => Counts, status: CurrentStatus): () => Promise<string> {
+  const registry = loadOnce(() => createRegistry(counted, status))
   return async () => {
     const loaded = await registry()
-    return `${await loaded.metrics()}\n${formatLatency(tally)}`
+    return `${await loaded.metrics()}\n${formatLatency(counted())}`
   }
 }
 
 async function createRegistry(
-  tally: Tally,
+  counted: () => Counts,
   status: CurrentStatus,
 ): Promise<{ metrics(): Promise<string> }> {
   const { Counter, Gauge, Registry, collectDefaultMetrics } = await import('@prometheus-io/client')
@@ -41,14 +41,14 @@ async function createRegistry(
   counter('ringfence_decisions_total', 'Decisions of the policy, one for each access record', {
     labels: ['direction', 'category', 'reason', 'resource', 'effect'],
     values: function* () {
-      for (const [resource, counts] of tally.resources)
+      for (const [resource, counts] of counted().resources)
         yield* decisionsOf(resource, counts.decisions)
     },
   })
   counter('ringfence_requests_total', 'Requests that came to their end', {
     labels: ['direction', 'resource', 'status'],
     values: function* () {
-      for (const [resource, counts] of tally.resources)
+      for (const [resource, counts] of counted().resources)
         for (const direction of directions)
           for (const [index, statusClass] of statusClasses.entries())
             yield [
@@ -57,21 +57,25 @@ async function createRegistry(
             ]
     },
   })
-  counter('ringfence_tunnels_total', 'Tunnels and upgrades that came to their end', {
-    labels: ['direction', 'resource'],
-    values: function* () {
-      for (const [resource, counts] of tally.resources)
-        for (const direction of directions)
-          yield [[direction, resource], counts.tunnels[directionIndex(direction)] ?? 0]
+  counter(
+    'ringfence_tunnels_total',
+    'Tunnels, upgrades and TCP connections that came to their end',
+    {
+      labels: ['direction', 'resource'],
+      values: function* () {
+        for (const [resource, counts] of counted().resources)
+          for (const direction of directions)
+            yield [[direction, resource], counts.tunnels[directionIndex(direction)] ?? 0]
+      },
     },
-  })
+  )
   counter(
     'ringfence_bytes_total',
     'Bytes of bodies and tunnels: `in` from the client, `out` to it',
     {
       labels: ['direction', 'resource', 'flow'],
       values: function* () {
-        for (const [resource, counts] of tally.resources)
+        for (const [resource, counts] of counted().resources)
           for (const direction of directions)
             for (const [index, flow] of ['in', 'out'].entries())
               yield [
@@ -85,16 +89,17 @@ async function createRegistry(
     labels: ['direction'],
     values: function* () {
       for (const direction of directions)
-        yield [[direction], tally.begun[exchangeIndex('connection', direction)] ?? 0]
+        yield [[direction], counted().begun[exchangeIndex('connection', direction)] ?? 0]
     },
   })
   gauge('ringfence_open', 'What is open: connections of clients, requests, tunnels', {
     labels: ['kind', 'direction'],
     values: function* () {
+      const { begun, over } = counted()
       for (const kind of exchangeKinds)
         for (const direction of directions) {
           const index = exchangeIndex(kind, direction)
-          yield [[kind, direction], (tally.begun[index] ?? 0) - (tally.over[index] ?? 0)]
+          yield [[kind, direction], (begun[index] ?? 0) - (over[index] ?? 0)]
         }
     },
   })
@@ -150,6 +155,13 @@ async function createRegistry(
       for (const one of logStates) yield [[one], one === state ? 1 : 0]
     },
   })
+  single(gauge, 'ringfence_workers', 'Threads that serve', (s) => s.workers.serving)
+  single(
+    counter,
+    'ringfence_workers_replaced_total',
+    'Threads that have ended and whose place another has taken',
+    (s) => s.workers.replaced,
+  )
   single(
     counter,
     'ringfence_faults_total',
@@ -218,14 +230,14 @@ function* decisionsOf(
 }
 
 /** The histogram by hand: the client's own would be fed one label object a request. */
-function formatLatency(tally: Tally): string {
+function formatLatency(counts: Counts): string {
   const name = 'ringfence_request_duration_seconds'
   const lines = [
     `# HELP ${name} From the first byte of a request to the last of its answer`,
     `# TYPE ${name} histogram`,
   ]
   for (const [index, direction] of directions.entries()) {
-    const latency = tally.latency[index]
+    const latency = counts.latency[index]
     if (latency === undefined) continue
     let below = 0
     for (const [bucket, count] of latency.buckets.entries()) {
@@ -234,7 +246,7 @@ function formatLatency(tally: Tally): string {
       const bound = boundMs === undefined ? '+Inf' : String(boundMs / 1000)
       lines.push(`${name}_bucket{direction="${direction}",le="${bound}"} ${below}`)
     }
-    lines.push(`${name}_sum{direction="${direction}"} ${latency.sumMs / 1000}`)
+    lines.push(`${name}_sum{direction="${direction}"} ${(latency.sum[0] ?? 0) / 1000}`)
     lines.push(`${name}_count{direction="${direction}"} ${below}`)
   }
   return `${lines.join('\n')}\n`

@@ -22,6 +22,10 @@ export interface Status {
   readonly faults: number
   /** Tunnels, upgrades and requests in flight. */
   readonly open: number
+  /** Threads that serve: as many as settings want, those that do, and how often one has taken another's place. */
+  readonly workers: { readonly wanted: number; readonly serving: number; readonly replaced: number }
+  /** What would be better otherwise, as words for an operator; nothing that is wrong. */
+  readonly warnings: readonly string[]
   readonly accessLog: {
     readonly state: LogState
     readonly accepted: number
@@ -37,6 +41,7 @@ export function isReady(status: Status): boolean {
     status.started &&
     !status.draining &&
     status.policyVersion !== undefined &&
+    status.workers.serving > 0 &&
     status.accessLog.state !== 'refusing'
   )
 }

@@ -9,6 +9,9 @@ import { decisionReasons, type DecisionReason } from '../reasons.ts'
  * What is counted while requests pass: plain numbers in arrays that exist before the first request, no label objects
  * and no strings built. `metrics.ts` gives them names when somebody asks. Resources are those of the settings; whatever
  * else was addressed is counted under no resource, so a client cannot make the number of series grow.
+ *
+ * The arrays may lie in memory that threads share: one thread counts, another reads. A figure is a whole word, and is never
+ * read half written.
  */
 
 export const directions = ['Inbound', 'Outbound'] as const satisfies readonly Direction[]
@@ -36,15 +39,13 @@ export interface ResourceTally {
 export interface LatencyTally {
   /** One more than there are bounds: the last is above all of them. Not cumulative. */
   readonly buckets: Float64Array
-  sumMs: number
+  /** One figure: the sum in milliseconds. */
+  readonly sum: Float64Array
 }
 
-export interface Tally extends Meter {
-  /** Counts a decision; an end line is none. */
-  decided(record: AccessRecord): void
-  /** Resources that have series from now on (`ResourceId.key`); those of others are dropped. */
-  setResources(keys: Iterable<string>): void
-  /** By resource; the empty key stands for none. */
+/** What was counted. Can be sent to another thread; where it lies in shared memory, it is the same there. */
+export interface Counts {
+  /** By resource (`ResourceId.key`); the empty key stands for none. */
   readonly resources: ReadonlyMap<string, ResourceTally>
   /** By direction. */
   readonly latency: readonly LatencyTally[]
@@ -52,6 +53,22 @@ export interface Tally extends Meter {
   readonly begun: Float64Array
   readonly over: Float64Array
 }
+
+export interface Tally extends Meter {
+  /** Counts a decision; an end line is none. */
+  decided(record: AccessRecord): void
+  /** What is counted into from now on: the figures of resources that are not in it are dropped. */
+  setResources(resources: Counts['resources']): void
+  readonly counts: Counts
+}
+
+/** Where the figures of so many counters lie. */
+export type Allocate = (length: number) => Float64Array
+
+export const ownMemory: Allocate = (length) => new Float64Array(length)
+
+export const sharedMemory: Allocate = (length) =>
+  new Float64Array(new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT))
 
 const categoryIndices = new Map<Category | undefined, number>([
   [undefined, 0],
@@ -85,32 +102,47 @@ export function exchangeIndex(kind: ExchangeKind, direction: Direction): number 
   return kindIndex * directions.length + directionIndex(direction)
 }
 
-export function createTally(): Tally {
-  const noResource = emptyTally()
-  let resources = new Map([['', noResource]])
-  const latency = directions.map(() => ({
-    buckets: new Float64Array(latencyBoundsMs.length + 1),
-    sumMs: 0,
-  }))
-  const begun = new Float64Array(exchangeKinds.length * directions.length)
-  const over = new Float64Array(begun.length)
+export function createCounts(allocate: Allocate): Counts {
+  const exchanges = exchangeKinds.length * directions.length
+  return {
+    resources: new Map([['', emptyTally(allocate)]]),
+    latency: directions.map(() => ({
+      buckets: allocate(latencyBoundsMs.length + 1),
+      sum: allocate(1),
+    })),
+    begun: allocate(exchanges),
+    over: allocate(exchanges),
+  }
+}
+
+/** The resources of new settings: with the figures that they have, or with none yet. */
+export function followResources(
+  known: Counts['resources'],
+  { keys, allocate }: { readonly keys: Iterable<string>; readonly allocate: Allocate },
+): Counts['resources'] {
+  const next = new Map<string, ResourceTally>()
+  for (const key of ['', ...keys]) next.set(key, known.get(key) ?? emptyTally(allocate))
+  return next
+}
+
+/** Counts on from what is given. */
+export function createTally(counts: Counts = createCounts(ownMemory)): Tally {
+  const { latency, begun, over } = counts
+  let { resources } = counts
+  let noResource = ofNone(resources)
 
   return {
-    get resources() {
-      return resources
+    get counts() {
+      return { resources, latency, begun, over }
     },
-    latency,
-    begun,
-    over,
     decided(record) {
       if (record.end !== undefined) return
       const { decision } = record
       add(ofResource(decision.resource?.id.key).decisions, decisionIndex(decision), 1)
     },
-    setResources(keys) {
-      const next = new Map([['', noResource]])
-      for (const key of keys) next.set(key, resources.get(key) ?? emptyTally())
+    setResources(next) {
       resources = next
+      noResource = ofNone(next)
     },
     opened(kind, direction) {
       add(begun, exchangeIndex(kind, direction), 1)
@@ -139,7 +171,7 @@ export function createTally(): Tally {
     add(tally.requests, direction * statusClasses.length + known, 1)
     const times = latency[direction]
     if (times === undefined) return
-    times.sumMs += exchange.durationMs
+    add(times.sum, 0, exchange.durationMs)
     add(times.buckets, latencyBucket(exchange.durationMs), 1)
   }
 }
@@ -150,12 +182,16 @@ function latencyBucket(durationMs: number): number {
   return bucket
 }
 
-function emptyTally(): ResourceTally {
+function ofNone(resources: Counts['resources']): ResourceTally {
+  return resources.get('') ?? emptyTally(ownMemory)
+}
+
+function emptyTally(allocate: Allocate): ResourceTally {
   return {
-    decisions: new Float64Array(decisionCount),
-    requests: new Float64Array(directions.length * statusClasses.length),
-    tunnels: new Float64Array(directions.length),
-    bytes: new Float64Array(directions.length * 2),
+    decisions: allocate(decisionCount),
+    requests: allocate(directions.length * statusClasses.length),
+    tunnels: allocate(directions.length),
+    bytes: allocate(directions.length * 2),
   }
 }
 

@@ -2,7 +2,6 @@ import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import { categoryColumns, type CategoryColumns } from './category-columns.ts'
-import { decisionDescriptions } from './describe.ts'
 import { flat, keep, type KeptTexts } from './kept-texts.ts'
 import { maxIdLength, jsonText } from './json-text.ts'
 
@@ -29,8 +28,6 @@ export interface DecisionParts {
   readonly before: string
   /** What follows them, up to the value of `sequence`. */
   readonly after: string
-  /** From `resultDescription` to the line feed. */
-  readonly ending: string
   /** By operation: from `resourceId` into the value of `correlationId`. */
   readonly subjects: KeptTexts
   /** By name of the service, empty for none: from behind `correlationId` up to the source. */
@@ -142,7 +139,6 @@ function makeDecisionParts(
     category: category === undefined ? '"category":null' : `"category":"${category}"`,
     before,
     after: flat(after + origin),
-    ending: flat(`},"resultDescription":"${decisionDescriptions[decision.reason]}"}\n`),
     subjects: new Map(),
     services: new Map(),
   }

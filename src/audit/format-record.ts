@@ -5,9 +5,9 @@ import {
   subjectOf,
   topOfNothing,
 } from './constant-parts.ts'
-import { endDescriptions } from './describe.ts'
+import { decisionDescriptions, endDescriptions } from './describe.ts'
 import { formatTime } from './format-time.ts'
-import { keep, type KeptTexts } from './kept-texts.ts'
+import { flat, keep, type KeptTexts } from './kept-texts.ts'
 import { escapeText, jsonText, jsonTexts } from './json-text.ts'
 import type { AccessRecord, RecordDestination, RecordEnd, RecordSource } from './record.ts'
 
@@ -34,6 +34,10 @@ export interface RecordsLost {
 export interface RecordFormat {
   /** A line with its line feed; `sequence` from 1. */
   record(record: AccessRecord, sequence: number): string
+  /** What precedes the number in the line, for who does not know it yet. */
+  head(record: AccessRecord): string
+  /** What follows the number. */
+  tail(record: AccessRecord): string
   recordsLost(lost: RecordsLost, sequence: number): string
 }
 
@@ -43,21 +47,26 @@ const maxListItems = 16
 export function createRecordFormat({ instance, boot }: RecordOrigin): RecordFormat {
   const origin = `,"instance":${jsonText(instance)},"boot":${jsonText(boot)},"sequence":`
   const constant = createConstantParts(origin)
-  return {
-    record(record, sequence) {
+  const format: RecordFormat = {
+    record: (record, sequence) => format.head(record) + sequence + format.tail(record),
+    head(record) {
       const { decision, end, source, destination } = record
       const parts = constant.of(decision)
       let line = openingOf(record.time, end === undefined) + subjectOf(parts, record.operationName)
       line += escapeText(record.correlationId) + serviceOf(parts, record.serviceFqdn)
       if (source !== undefined) line += formatSource(source)
       if (destination !== undefined) line += formatDestination(destination)
-      line += parts.after + sequence
-      if (record.removedHeaders.length > 0) {
-        line += `,"removedHeaders":${jsonTexts(record.removedHeaders, maxListItems)}`
+      return line + parts.after
+    },
+    tail({ decision, end, removedHeaders, detail }) {
+      let line = ''
+      if (removedHeaders.length > 0) {
+        line += `,"removedHeaders":${jsonTexts(removedHeaders, maxListItems)}`
       }
-      if (record.detail !== undefined) line += `,"detail":${jsonText(record.detail)}`
-      if (end === undefined) return line + parts.ending
-      return `${line}${formatEnd(end)}},"resultDescription":"${endDescriptions[end.closeReason]}"}\n`
+      if (detail !== undefined) line += `,"detail":${jsonText(detail)}`
+      return end === undefined
+        ? line + endingOf(decisionDescriptions[decision.reason])
+        : line + formatEnd(end) + endingOf(endDescriptions[end.closeReason])
     },
     recordsLost({ count, firstTime, lastTime }, sequence) {
       return (
@@ -68,6 +77,19 @@ export function createRecordFormat({ instance, boot }: RecordOrigin): RecordForm
       )
     },
   }
+  return format
+}
+
+const endings = new Map<string, string>()
+
+/** One for each description, of which there is a closed set. */
+function endingOf(description: string): string {
+  let text = endings.get(description)
+  if (text === undefined) {
+    text = flat(`},"resultDescription":"${description}"}\n`)
+    endings.set(description, text)
+  }
+  return text
 }
 
 /** Records come many to a millisecond: the last opening is kept. Which one is kept changes no result. */

@@ -1,8 +1,9 @@
 import { PerimeterError } from '../errors.ts'
 import { seconds } from '../units.ts'
-import { createRecordFormat } from './format-record.ts'
+import { createRecordFormat, type RecordsLost } from './format-record.ts'
 import { describeOpenError } from './log-target.ts'
 import { createLineSink, type LineSink, type LineSinkOptions } from './line-sink.ts'
+import type { LineBatch } from './line-batch.ts'
 import { isLogged } from './logged-category.ts'
 import type { AccessLog, AccessRecord } from './record.ts'
 
@@ -18,6 +19,8 @@ export interface AccessLogOptions {
   readonly onFailure: 'deny' | 'continue'
   /** For the operational log: writing fails, works again, records were lost. Not called for each record. */
   readonly onProblem: (problem: string) => void
+  /** Told when `blocksNewWork` changes. */
+  readonly onBlock?: (blocks: boolean) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** For tests. */
@@ -25,6 +28,10 @@ export interface AccessLogOptions {
 }
 
 export interface AccessLogWriter extends AccessLog {
+  /** Numbers and accepts lines that were made elsewhere. */
+  acceptLines(batch: LineBatch): void
+  /** Records that are lost before they came here. */
+  addLost(lost: RecordsLost): void
   /** Resolves when what was accepted so far is written, or when writing it fails. Never rejects. */
   flush(): Promise<void>
   /** For rotation by name; nothing to do for standard output. Never rejects. */
@@ -56,7 +63,7 @@ const closeDeadlineMs = seconds(2)
  * Throws `RF_AUDIT` if the file cannot be opened: without its log a perimeter does not start.
  */
 export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
-  const { file, flushIntervalMs, bufferBytes, onProblem, now, write } = options
+  const { file, flushIntervalMs, bufferBytes, onProblem, onBlock, now, write } = options
   const format = createRecordFormat(options)
   const sink = openSink(file, {
     flushIntervalMs,
@@ -76,13 +83,15 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
 
   function lose(): void {
     const time = now()
-    lost++
-    if (pending === undefined) {
-      pending = { count: 1, firstTime: time, lastTime: time }
-    } else {
-      pending.count++
-      pending.lastTime = time
-    }
+    addLost({ count: 1, firstTime: time, lastTime: time })
+  }
+
+  function addLost({ count, firstTime, lastTime }: RecordsLost): void {
+    lost += count
+    pending ??= { count: 0, firstTime, lastTime }
+    pending.count += count
+    pending.firstTime = Math.min(pending.firstTime, firstTime)
+    pending.lastTime = Math.max(pending.lastTime, lastTime)
   }
 
   /** Whether nothing lost is left to report. */
@@ -95,14 +104,15 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
   }
 
   function onRoom(): void {
-    if (!reportLost()) return
-    if (isFull) onProblem(`the access log has room again${blocks ? ': new work is let on' : ''}`)
+    if (!reportLost() || !isFull) return
     isFull = false
+    onProblem(`the access log has room again${blocks ? ': new work is let on' : ''}`)
+    if (blocks) onBlock?.(false)
   }
 
-  function accept(record: AccessRecord): void {
-    if (!isLogged(record.decision)) return
-    if (reportLost() && sink.offer(format.record(record, sequence + 1))) {
+  /** The line is of the next number. */
+  function take(line: string): void {
+    if (sink.offer(line)) {
       sequence++
       return
     }
@@ -112,6 +122,13 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
     onProblem(
       `the access log cannot keep up: records are being lost${blocks ? ', new work is refused' : ''}`,
     )
+    if (blocks) onBlock?.(true)
+  }
+
+  function accept(record: AccessRecord): void {
+    if (!isLogged(record.decision)) return
+    reportLost()
+    take(format.record(record, sequence + 1))
   }
 
   return {
@@ -138,6 +155,16 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
         lose()
       }
     },
+    acceptLines({ text, cuts }) {
+      let start = 0
+      for (let index = 0; index < cuts.length; index += 2) {
+        const [number, end] = [cuts[index], cuts[index + 1]]
+        reportLost()
+        take(text.slice(start, number) + (sequence + 1) + text.slice(number, end))
+        start = end ?? text.length
+      }
+    },
+    addLost,
     flush: () => sink.flush(),
     reopen: () => sink.reopen(),
     async close(deadlineMs = closeDeadlineMs) {

@@ -1,16 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Side } from './data-plane.ts'
 
 /** What drains: a proxy of either side. */
 export interface Draining {
   readonly open: number
   stopAccepting(): void
-}
-
-export interface DrainOptions {
-  readonly inbound: readonly Draining[]
-  readonly outbound: readonly Draining[]
-  /** For both together. */
-  readonly timeoutMs: number
 }
 
 /** How often it looks: the end of a drain is at most this late. */
@@ -21,14 +15,21 @@ const lookEveryMs = 20
  * may need it, and finishes after that. Resolves as soon as nothing is left, or when the time is up: what is open then,
  * the caller cuts off. The result says whether everything came to its own end.
  */
-export async function drain({ inbound, outbound, timeoutMs }: DrainOptions): Promise<boolean> {
+export async function drain(
+  plane: { finish(side: Side, timeoutMs: number): Promise<boolean> },
+  timeoutMs: number,
+): Promise<boolean> {
   const until = performance.now() + timeoutMs
-  await finish(inbound, until)
-  await finish(outbound, until)
-  return [...inbound, ...outbound].every(({ open }) => open === 0)
+  const inbound = await plane.finish('inbound', timeoutMs)
+  const outbound = await plane.finish('outbound', Math.max(0, until - performance.now()))
+  return inbound && outbound
 }
 
-async function finish(proxies: readonly Draining[], until: number): Promise<void> {
+/** Takes nothing new and waits until nothing is open. False: the time was up. */
+export async function finish(proxies: readonly Draining[], timeoutMs: number): Promise<boolean> {
+  const until = performance.now() + timeoutMs
+  const isOpen = (): boolean => proxies.some(({ open }) => open > 0)
   for (const proxy of proxies) proxy.stopAccepting()
-  while (proxies.some(({ open }) => open > 0) && performance.now() < until) await wait(lookEveryMs)
+  while (isOpen() && performance.now() < until) await wait(lookEveryMs)
+  return !isOpen()
 }

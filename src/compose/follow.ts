@@ -1,7 +1,7 @@
 import type { InForce } from '../settings/in-force.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import { createResolver, type Resolver } from '../transport/resolve.ts'
-import type { ListenerPems } from './read-secure-contexts.ts'
+import type { ListenerPem, ListenerPems } from './read-secure-contexts.ts'
 
 /** What is told of a swap. */
 export interface Followers {
@@ -9,7 +9,7 @@ export interface Followers {
   readonly outbound: readonly { policyChanged(): void }[]
   readonly inbound: readonly {
     readonly name: string
-    setSecureContext(pem: { readonly cert: string; readonly key: string }): void
+    setSecureContext(pem: ListenerPem): void
   }[]
 }
 

@@ -1,5 +1,6 @@
 import type { OwnListener } from '../policy/address-guard.ts'
 import { createPrivateArena } from '../policy/arena.ts'
+import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { KiB, MiB } from '../units.ts'
@@ -29,6 +30,8 @@ export type Loaded =
   | {
       readonly kind: 'loaded'
       readonly inForce: InForce
+      /** What it was made of, for other threads to make the same. */
+      readonly policy: CompiledPolicy
       /** Where its tables lie, if another thread compiled them: to be committed before it is put in force. */
       readonly filling: Filling | undefined
       readonly running: Settings
@@ -73,7 +76,7 @@ async function open(
     const { ownListeners, filling } = given
     const inForce = openInForce({ settings, policy, ownListeners, backendAuthorities })
     const rest = { running, pems, needsRestart, warnings, watchPaths }
-    return { kind: 'loaded', inForce, filling, ...rest }
+    return { kind: 'loaded', inForce, policy, filling, ...rest }
   } catch (error) {
     return { kind: 'failed', problems: describeLoadError(error), watchPaths }
   }

@@ -7,6 +7,8 @@ import type { ListenerTls, Settings } from '../settings/settings.ts'
 export interface ListenerPem {
   readonly cert: string
   readonly key: string
+  /** Where several threads present it: what one gives a client to resume by, the others take. */
+  readonly ticketKeys?: Uint8Array
 }
 
 /** By name of the listener. */

@@ -59,6 +59,7 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
     audit: { ...running.audit, endLineAfterMs: next.audit.endLineAfterMs },
     health: running.health,
     admin: running.admin,
+    workers: running.workers,
     limits: { ...next.limits, headerBytes: running.limits.headerBytes },
     timeouts: {
       ...next.timeouts,
@@ -85,6 +86,7 @@ const fixedAtStart: readonly (readonly [name: string, read: (settings: Settings)
   ['audit.flushIntervalMs', ({ audit }) => audit.flushIntervalMs],
   ['audit.bufferBytes', ({ audit }) => audit.bufferBytes],
   ['audit.onFailure', ({ audit }) => audit.onFailure],
+  ['workers', ({ workers }) => workers],
   ['health.listen', ({ health }) => health?.listen],
   ['admin.socket', ({ admin }) => admin?.socket],
   ['limits.headerBytes', ({ limits }) => limits.headerBytes],

@@ -1,5 +1,6 @@
 import type { Status } from '../admin/status.ts'
 import type { InForce } from '../settings/in-force.ts'
+import type { DataPlane } from './data-plane.ts'
 import type { Faults } from './faults.ts'
 
 /** What changes while the process runs, in one place. Only `compose` writes it. */
@@ -33,8 +34,9 @@ export function createState(startedAt: number): State {
 /** What the rest of a status is read from. */
 export interface StatusSources {
   readonly faults: Faults
-  readonly open: () => number
+  readonly plane: Pick<DataPlane, 'open' | 'faults' | 'workers'>
   readonly accessLog: () => Status['accessLog']
+  readonly warnings: () => readonly string[]
 }
 
 export function statusOf(state: State, sources: StatusSources): Status {
@@ -45,8 +47,10 @@ export function statusOf(state: State, sources: StatusSources): Status {
     policyVersion: inForce?.version,
     lastReloadFailed: lastProblems.length > 0,
     lastProblems,
-    faults: sources.faults.count,
-    open: sources.open(),
+    faults: sources.faults.count + sources.plane.faults,
+    open: sources.plane.open,
+    workers: sources.plane.workers,
+    warnings: sources.warnings(),
     accessLog: sources.accessLog(),
   }
 }

@@ -3,7 +3,7 @@ import { quote } from '../perimeter/quote.ts'
 import { closestWord } from './closest-word.ts'
 import { pointerPath } from './pointer-path.ts'
 import type { At, Path } from './problem.ts'
-import { type Shape, shapeAt } from './shape.ts'
+import { type IntegerShape, type Shape, shapeAt } from './shape.ts'
 
 /** A mismatch in the words of somebody who writes the document. */
 export interface Mismatch {
@@ -53,8 +53,10 @@ export function describeMismatch(root: Shape, error: ErrorObject): Mismatch {
     case 'minItems':
       return value(`${subject} must not be empty`)
     case 'pattern': {
-      const says = shape?.kind === 'text' ? shape.says : undefined
-      return value(`${subject} must be ${says ?? 'of another form'}, not ${actual}`)
+      const says = shape?.kind === 'text' ? shape.says : describeShape(shape)
+      return value(
+        `${subject} must be ${says ?? 'of another form'}, not ${actual}${typeAdvice(shape, error.data)}`,
+      )
     }
     case 'minimum':
       return value(
@@ -98,7 +100,7 @@ function describeSubject(root: Shape, path: Path): string {
 function describeShape(shape: Shape | undefined): string {
   switch (shape?.kind) {
     case 'integer':
-      return shape.unit === undefined ? 'a whole number' : `a whole number of ${shape.unit}`
+      return `a whole number${shape.unit === undefined ? '' : ` of ${shape.unit}`}${orWord(shape)}`
     case 'list':
       return 'a list'
     case 'map':
@@ -130,6 +132,10 @@ function typeAdvice(shape: Shape | undefined, data: unknown): string {
   if (shape?.kind === 'integer' && isNumeral) return '; write it without quotes'
   if (shape?.kind === 'list' && typeof data === 'string') return '; write it in brackets'
   return ''
+}
+
+function orWord({ word }: IntegerShape): string {
+  return word === undefined ? '' : ` or ${quote(word)}`
 }
 
 function unitOf(shape: Shape | undefined): string {

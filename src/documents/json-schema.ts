@@ -13,7 +13,13 @@ export function toJsonSchema(shape: Shape): JsonSchema {
         ...(shape.maxLength === undefined ? {} : { maxLength: shape.maxLength }),
       }
     case 'integer':
-      return { type: 'integer', minimum: shape.minimum, maximum: shape.maximum }
+      return {
+        ...(shape.word === undefined
+          ? { type: 'integer' }
+          : { type: ['integer', 'string'], pattern: `^${shape.word}$` }),
+        minimum: shape.minimum,
+        maximum: shape.maximum,
+      }
     case 'choice':
       return { type: 'string', enum: shape.values }
     case 'list':

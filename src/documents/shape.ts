@@ -14,8 +14,10 @@ export interface TextShape {
   readonly maxLength?: number
 }
 
-export interface IntegerShape {
+export interface IntegerShape<W extends string = string> {
   readonly kind: 'integer'
+  /** What may be written instead of a number. */
+  readonly word?: W
   readonly minimum: number
   readonly maximum: number
   /** `milliseconds`, `bytes`. */
@@ -69,8 +71,8 @@ type Present<K extends Keys> = {
 /** The type of what a shape admits, defaults applied. */
 export type Value<S> = S extends TextShape
   ? string
-  : S extends IntegerShape
-    ? number
+  : S extends IntegerShape<infer W>
+    ? number | W
     : S extends ChoiceShape<infer V>
       ? V
       : S extends ListShape<infer I>
@@ -87,8 +89,16 @@ export function text(options: Omit<TextShape, 'kind'> = {}): TextShape {
   return { kind: 'text', ...options }
 }
 
-export function integer(options: Omit<IntegerShape, 'kind'>): IntegerShape {
+export function integer(options: Omit<IntegerShape, 'kind' | 'word'>): IntegerShape<never> {
   return { kind: 'integer', ...options }
+}
+
+/** A number, or a word for one that is found out. */
+export function integerOr<const W extends string>(
+  word: W,
+  options: Omit<IntegerShape, 'kind' | 'word'>,
+): IntegerShape<W> {
+  return { kind: 'integer', word, ...options }
 }
 
 export function choice<const V extends string>(

@@ -31,6 +31,8 @@ const ajv = new Ajv({
   allErrors: true,
   verbose: true,
   strict: true,
+  // A number or a word.
+  allowUnionTypes: true,
   coerceTypes: false,
   removeAdditional: false,
   useDefaults: false,

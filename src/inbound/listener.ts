@@ -12,6 +12,8 @@ import { type Connection, closeGently } from './connection.ts'
 export interface ListenerPem {
   readonly cert: string
   readonly key: string
+  /** Of session tickets, where several threads present the certificate; absent: keys of its own. */
+  readonly ticketKeys?: Uint8Array
 }
 
 export interface HttpListenerOptions {
@@ -217,8 +219,12 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       accept(ours, delivery)
       return theirs
     },
-    setSecureContext({ cert, key }) {
-      secureContext = createSecureContext({ cert, key })
+    setSecureContext({ cert, key, ticketKeys }) {
+      secureContext = createSecureContext({
+        cert,
+        key,
+        ...(ticketKeys === undefined ? {} : { ticketKeys: Buffer.from(ticketKeys) }),
+      })
     },
   }
 }

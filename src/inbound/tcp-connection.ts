@@ -42,6 +42,8 @@ export class TcpConnection {
   readonly #aborted = new AbortController()
   readonly #over = Promise.withResolvers<void>()
   #standing: Standing | undefined
+  /** The resource (`ResourceId.key`) whose slot it has. */
+  #slot: string | undefined
   #tunnel: Tunnel | undefined
   #isOver = false
 
@@ -65,23 +67,23 @@ export class TcpConnection {
 
   /** Decides, and joins it to the back end. Resolves when it is joined or over. Never rejects. */
   async serve(refuseAs?: RefuseAs): Promise<void> {
-    const { ports, slots, open } = this.#context
+    const { ports, open } = this.#context
     const settings = ports.currentInForce()?.settings
     const limit = settings?.limits.tunnelsPerResource ?? 0
     const admission = admit(ports, this.#facts, {
       correlationId: this.#correlationId,
       refuseAs,
-      isFull: (resource) => slots.taken(resource) >= limit,
+      isFull: (resource) => !this.#takeSlot(resource, limit),
       revoke: () => this.end('policy-revoked'),
     })
     // Without settings nothing is admitted.
     if (admission.kind === 'refused' || settings === undefined) {
+      this.#releaseSlot()
       closeGently(this.#stream)
       return
     }
     this.#standing = admission.standing
     open.add(this)
-    slots.take(resourceOf(admission.standing), limit)
     ports.meter.opened('tunnel', 'Inbound')
     this.#stream.once('close', this.#leave)
     if (this.#stream.destroyed) this.#leave()
@@ -92,6 +94,22 @@ export class TcpConnection {
   end(closeReason: CloseReason): void {
     if (this.#tunnel !== undefined) this.#tunnel.end(closeReason)
     else this.#abandon(closeReason)
+  }
+
+  /**
+   * Taken when it is asked for, and not later: another thread may have the last one by then. Where the policy changes
+   * meanwhile it is asked for again, and the resource may be another.
+   */
+  #takeSlot(resource: string, limit: number): boolean {
+    this.#releaseSlot()
+    if (!this.#context.slots.take(resource, limit)) return false
+    this.#slot = resource
+    return true
+  }
+
+  #releaseSlot(): void {
+    if (this.#slot !== undefined) this.#context.slots.release(this.#slot)
+    this.#slot = undefined
   }
 
   async #join(backend: Backend, timeouts: Timeouts): Promise<void> {
@@ -139,11 +157,11 @@ export class TcpConnection {
     if (this.#isOver || this.#standing === undefined) return
     this.#isOver = true
     this.#aborted.abort()
-    const { ports, slots, open } = this.#context
+    const { ports, open } = this.#context
     const standing = this.#standing
-    const resource = resourceOf(standing)
+    const resource = standing.judgement.decision.resource?.id.key
     open.delete(this)
-    slots.release(resource)
+    this.#releaseSlot()
     ports.openConnections.unregister(standing.entry)
     const durationMs = ports.monotonicNow() - this.#startedAt
     const counted = { bytesIn, bytesOut, durationMs }
@@ -161,9 +179,4 @@ export class TcpConnection {
       inboundRecord({ facts, judgement, correlationId, time: ports.now(), end }),
     )
   }
-}
-
-/** `ResourceId.key`; an admission always has one. */
-function resourceOf({ judgement }: Standing): string {
-  return judgement.decision.resource?.id.key ?? ''
 }

@@ -17,6 +17,7 @@ import { readPrefixes } from './read-prefixes.ts'
 import { readResources } from './read-resources.ts'
 import { settingsShape, type SettingsValue } from './schema.ts'
 import type { InboundListener, OutboundListener, Settings } from './settings.ts'
+import { readWorkers } from './read-workers.ts'
 
 /** Settings as far as they could be read. */
 export interface LoadedSettings {
@@ -133,6 +134,7 @@ function assemble(
     health: value.health === undefined ? undefined : { listen: { ...value.health.listen } },
     admin:
       value.admin === undefined ? undefined : { socket: resolve(directory, value.admin.socket) },
+    workers: readWorkers(value, findings),
     lane: value.lane,
     limits: { ...value.limits },
     timeouts: { ...value.timeouts },

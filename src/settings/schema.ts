@@ -2,6 +2,7 @@ import {
   choice,
   defaulted,
   integer,
+  integerOr,
   list,
   map,
   object,
@@ -26,6 +27,9 @@ const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 /** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
 const maxTimerMs = 2_147_483_647
 const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
+
+/** More threads than cores gain nothing, and each takes its memory. */
+const maxWorkers = 64
 
 const tcpAddress = object({
   host: required(text(), 'address to listen on; `0.0.0.0` or `::` for every interface'),
@@ -262,6 +266,11 @@ export const settingsShape = object({
     }),
     'policy in force, reload, recent denials',
   ),
+  workers: defaulted(integerOr('auto', { minimum: 1, maximum: maxWorkers }), {
+    default: 1,
+    description:
+      'threads that serve; 1 serves on the main thread, `auto` is one for each core; Linux only where more than 1',
+  }),
   lane: defaulted(choice(['relay', 'library']), {
     default: 'relay',
     description:

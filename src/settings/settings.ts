@@ -22,6 +22,8 @@ export interface Settings {
   readonly audit: AuditSettings
   readonly health: { readonly listen: TcpAddress } | undefined
   readonly admin: { readonly socket: string } | undefined
+  /** Threads that serve; 1: the main thread does. */
+  readonly workers: number
   readonly lane: Lane
   readonly limits: Limits
   readonly timeouts: Timeouts

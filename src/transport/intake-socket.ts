@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KiB } from '../units.ts'
+import { freeWritten } from './free-written.ts'
 import { type LargeBuffers, sharedLargeBuffers } from './large-buffers.ts'
 
 /**
@@ -83,7 +84,9 @@ export class IntakeSocket extends Socket {
     // INVARIANT: nobody is ever given a part of the shared buffer, for the next read of any socket overwrites it.
     const copy = Buffer.allocUnsafe(length)
     shared.copy(copy, 0, 0, length)
-    return sink.stream.write(copy)
+    const isBelow = sink.stream.write(copy)
+    freeWritten(copy, sink.stream)
+    return isBelow || sink.stream.writableLength === 0
   }
 
   #write(bytes: Buffer, to: Duplex): boolean {

@@ -1,6 +1,8 @@
+import { chmodSync } from 'node:fs'
 import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { isMainThread } from 'node:worker_threads'
 import { PerimeterError } from '../errors.ts'
 
 /** Where servers listen, and how that goes wrong. */
@@ -64,7 +66,9 @@ export async function listen(
     await bind(server, () => listenWithMode(server, address), address.socket)
   } else {
     const { host, port } = address
-    await bind(server, () => server.listen({ host, port }), `${host}:${port}`)
+    // Several threads that serve share their addresses; whoever started them has seen to it that nobody else does.
+    const reusePort = !isMainThread
+    await bind(server, () => server.listen({ host, port, reusePort }), `${host}:${port}`)
   }
   server.on('error', (error) => options.onFault?.(error))
   const bound = server.address()
@@ -98,6 +102,12 @@ function portHint(error: NodeJS.ErrnoException & { readonly port?: number }): st
 
 /** The mode is right before anybody can connect: `listen` binds a path before it returns, so the mask covers just that. */
 function listenWithMode(server: Server, { socket, mode = privateMode }: UnixEndpoint): void {
+  if (!isMainThread) {
+    // The mask is the main thread's to set: narrow by now, so that this can only widen it.
+    server.once('listening', () => chmodSync(socket, mode))
+    server.listen({ path: socket })
+    return
+  }
   const before = process.umask(0o777 & ~mode)
   try {
     server.listen({ path: socket })

@@ -4,6 +4,7 @@ import type { CloseReason } from '../reasons.ts'
 import { seconds } from '../units.ts'
 import { cut } from './cut.ts'
 import { type Deadline, type DeadlineTimes, sharedDeadlines } from './deadlines.ts'
+import { freeWritten } from './free-written.ts'
 import { IntakeSocket } from './intake-socket.ts'
 
 /**
@@ -129,9 +130,13 @@ class JoinedSides implements Tunnel, DeadlineTimes {
       else this.#reportWhenClosed()
     })
     if (!(from.stream instanceof IntakeSocket)) {
+      // Every read of a socket is memory of its own; what another stream passes on may be anybody's.
+      const isOurs = from.stream instanceof Socket
       from.stream.on('data', (chunk: Buffer) => {
         if (!this.#take(chunk.length, { from, to })) return
-        if (!to.stream.write(chunk)) from.stream.pause()
+        // A chunk as large as the mark is refused even where all of it went out.
+        if (!to.stream.write(chunk) && to.stream.writableLength > 0) from.stream.pause()
+        else if (isOurs) freeWritten(chunk, to.stream)
       })
     }
     from.stream.on('end', () => {

@@ -23,7 +23,7 @@ async function startAdmin(t: Test, ports: Partial<AdminPorts>): Promise<Ask> {
   const server = createAdminServer({
     currentInForce: () => undefined,
     status: () => statusOf(),
-    denials: createRecentDenials(),
+    denials: () => Promise.resolve([]),
     reload: () => Promise.reject(new Error('not expected')),
     onFault: (error) => {
       throw error
@@ -188,7 +188,9 @@ void t.test('GET /denials lists and finds', async (t) => {
   const denials = createRecentDenials()
   denials.note(recordOf({ correlationId: 'a' }))
   denials.note(recordOf({ correlationId: 'b' }))
-  const askAdmin = await startAdmin(t, { denials })
+  const askAdmin = await startAdmin(t, {
+    denials: (correlationId) => Promise.resolve(denials.list(correlationId)),
+  })
   const all = await askAdmin('GET', '/denials')
   t.match(all.json, { denials: [{ correlationId: 'b' }, { correlationId: 'a' }] })
   const one = await askAdmin('GET', '/denials?correlationId=a')

@@ -1,6 +1,12 @@
 import t from 'tap'
 import { createMetrics } from '../../src/admin/metrics.ts'
-import { createTally, type Tally } from '../../src/admin/tally.ts'
+import {
+  type Counts,
+  createTally,
+  followResources,
+  ownMemory,
+  type Tally,
+} from '../../src/admin/tally.ts'
 import { buildInForce } from '../support/in-force.ts'
 import { recordOf } from '../support/records.ts'
 import { statusOf } from '../support/status.ts'
@@ -11,14 +17,21 @@ const inForce = buildInForce({
 const [orders] = inForce.snapshot.resources.values()
 const key = orders?.id.key ?? ''
 
+function resourcesOf(tally: Tally, keys: readonly string[]): Counts['resources'] {
+  return followResources(tally.counts.resources, { keys, allocate: ownMemory })
+}
+
 function tallyOfOrders(): Tally {
   const tally = createTally()
-  tally.setResources([key])
+  tally.setResources(resourcesOf(tally, [key]))
   return tally
 }
 
 async function linesOf(tally: Tally, status = statusOf()): Promise<readonly string[]> {
-  const text = await createMetrics(tally, () => status)()
+  const text = await createMetrics(
+    () => tally.counts,
+    () => status,
+  )()
   return text.split('\n')
 }
 
@@ -57,10 +70,10 @@ void t.test('createMetrics has series for resources of the settings only', async
   const tally = createTally()
   tally.decided(recordOf({ decision: { resource: orders } }))
   t.match(about(await linesOf(tally), 'ringfence_decisions_total'), [/resource="",/])
-  tally.setResources([key])
+  tally.setResources(resourcesOf(tally, [key]))
   tally.decided(recordOf({ decision: { resource: orders } }))
   t.equal(about(await linesOf(tally), 'ringfence_decisions_total').length, 2)
-  tally.setResources([])
+  tally.setResources(resourcesOf(tally, []))
   t.equal(about(await linesOf(tally), 'ringfence_decisions_total').length, 1)
 })
 
@@ -141,7 +154,10 @@ void t.test('createMetrics tells how the process is', async (t) => {
 void t.test('createMetrics gives the same figures when asked twice', async (t) => {
   const tally = tallyOfOrders()
   tally.decided(recordOf({ decision: { resource: orders } }))
-  const metrics = createMetrics(tally, () => statusOf({ reloads: 1 }))
+  const metrics = createMetrics(
+    () => tally.counts,
+    () => statusOf({ reloads: 1 }),
+  )
   const ours = (text: string): readonly string[] =>
     text.split('\n').filter((line) => line.startsWith('ringfence_'))
   t.strictSame(ours(await metrics()), ours(await metrics()))

@@ -1,9 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import t from 'tap'
+import { holdPipe } from '../support/held-pipe.ts'
 import { ask } from '../support/http-get.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -11,29 +9,6 @@ import { eventually, metric, startInProcess, type TestInstance } from '../suppor
 import { writeShop } from '../support/shop.ts'
 
 type Test = Pick<typeof t, 'teardown'>
-
-/** A log that is a pipe with a reader that does not read until it is told to. */
-function holdPipe(t: Test, path: string) {
-  execFileSync('mkfifo', [path])
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  t.teardown(() => closeSync(fd))
-  const chunk = Buffer.alloc(65_536)
-  return {
-    /** All that is there now. */
-    read(): string {
-      let text = ''
-      for (;;) {
-        try {
-          const count = readSync(fd, chunk)
-          if (count === 0) return text
-          text += chunk.toString('latin1', 0, count)
-        } catch {
-          return text
-        }
-      }
-    },
-  }
-}
 
 async function startEcho(t: Test): Promise<number> {
   const sockets = new Set<Socket>()
@@ -56,14 +31,14 @@ async function begin(t: Test, onFailure: 'deny' | 'continue') {
   const origin = await startOrigin()
   t.teardown(() => origin.close())
   const echoPort = await startEcho(t)
+  const pipe = holdPipe(t)
   const shop = await writeShop(t, {
     backendPort: origin.port,
     outsidePorts: [echoPort],
     settings: {
-      audit: { file: 'pipe', flushIntervalMs: 5, bufferBytes: 65_536, onFailure },
+      audit: { file: pipe.path, flushIntervalMs: 5, bufferBytes: 65_536, onFailure },
     },
   })
-  const pipe = holdPipe(t, join(shop.folder, 'pipe'))
   const instance = await startInProcess(t, shop)
   return { origin, echoPort, instance, pipe }
 }

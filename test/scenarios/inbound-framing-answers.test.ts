@@ -187,7 +187,7 @@ void t.test('informational answers are no way to keep a request for ever', async
   const hint = `HTTP/1.1 103 Early Hints\r\nLink: ${'x'.repeat(1000)}\r\n\r\n`
   const floods = [
     { bytes: 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(5000), informed: 0 },
-    { bytes: hint.repeat(5000), informed: 1000 },
+    { bytes: hint.repeat(5000), informed: 32 },
   ]
   for (const { bytes, informed } of passesInformational ? floods : []) {
     const { world } = await startAnswering(t, { '/x': bytes })
@@ -198,7 +198,7 @@ void t.test('informational answers are no way to keep a request for ever', async
     } else {
       const { text, how } = await client.rest()
       t.equal(how, 'reset')
-      t.ok(text.split('HTTP/1.1 103').length <= informed + 1)
+      t.equal(text.split('HTTP/1.1 103').length, informed + 1)
     }
     client.destroy()
     t.match(await world.record(({ end }) => end !== undefined), {

@@ -211,6 +211,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     },
     health: undefined,
     admin: undefined,
+    workers: 1,
     lane: parts.lane ?? laneUnderTest,
     limits: {
       headerBytes: 32 * KiB,

@@ -16,6 +16,8 @@ export function statusOf(parts: Partial<Status> = {}): Status {
     needsRestart: [],
     faults: 0,
     open: 0,
+    workers: { wanted: 1, serving: 1, replaced: 0 },
+    warnings: [],
     accessLog: { state: 'written', accepted: 0, lost: 0 },
     ...parts,
   }

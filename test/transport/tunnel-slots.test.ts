@@ -1,9 +1,9 @@
 import t from 'tap'
 import { createOpenConnections } from '../../src/transport/connections.ts'
-import { TunnelSlots, tunnelSlotsOf } from '../../src/transport/tunnel-slots.ts'
+import { createTunnelSlots, tunnelSlotsOf } from '../../src/transport/tunnel-slots.ts'
 
-void t.test('TunnelSlots counts each resource by itself', async (t) => {
-  const slots = new TunnelSlots()
+void t.test('createTunnelSlots counts each resource by itself', async (t) => {
+  const slots = createTunnelSlots()
   t.ok(slots.take('one', 2))
   t.ok(slots.take('one', 2))
   t.notOk(slots.take('one', 2))
@@ -14,8 +14,8 @@ void t.test('TunnelSlots counts each resource by itself', async (t) => {
   t.notOk(slots.take('three', 0))
 })
 
-void t.test('TunnelSlots never has less than nothing', async (t) => {
-  const slots = new TunnelSlots()
+void t.test('createTunnelSlots never has less than nothing', async (t) => {
+  const slots = createTunnelSlots()
   slots.release('one')
   t.ok(slots.take('one', 1))
   t.notOk(slots.take('one', 1))

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
-import { MiB } from '../../src/units.ts'
+import { KiB, MiB } from '../../src/units.ts'
 import { type AnyPair, join } from './join.ts'
 import {
   pairOfSockets,
@@ -88,6 +88,21 @@ for (const { note, pair, upstreamPair = pair } of kinds) {
     })
   })
 }
+
+void t.test('openTunnel: leaves what is somebody else’s as it is', async (t) => {
+  const { client, upstream, tunnel, closed } = await join<Duplex>(pairOfSockets, {
+    upstreamPair: pairOfStreams,
+  })
+  const everybodys = Buffer.allocUnsafeSlow(64 * KiB).fill('x')
+  let received = 0
+  client.on('data', (chunk: Buffer) => (received += chunk.length))
+  upstream.write(everybodys)
+  while (received < 64 * KiB) await setTimeout(5)
+  t.equal(everybodys.length, 64 * KiB)
+  tunnel.end('complete')
+  await closed
+  client.destroy()
+})
 
 const directions = [
   { note: 'an upstream', sender: 'client', reader: 'upstream', upstreamPair: pairOfSockets },

@@ -1,0 +1,251 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { newestFirst } from '../admin/denials.ts'
+import { sumCounts } from '../admin/sum-counts.ts'
+import type { AccessLogWriter } from '../audit/log-writer.ts'
+import { beginArena } from '../policy/arena.ts'
+import { seconds } from '../units.ts'
+import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
+import type { Bound } from './bound.ts'
+import type { DataPlane, NextInForce } from './data-plane.ts'
+import type { PlanePorts } from './local-plane.ts'
+import { type ListenerLocks, lockListeners } from './lock-listeners.ts'
+import { createReplacement } from './replacement.ts'
+import type { CallArgument, CallName, CallResult, ThreadPolicy } from './thread-calls.ts'
+import { createSharedFigures, type ThreadFigures } from './thread-figures.ts'
+import { startThread, type Thread } from './thread.ts'
+import { createTicketKeys } from './ticket-keys.ts'
+import { withNarrowMask } from './narrow-mask.ts'
+
+/**
+ * Serves on several threads, none of which is this one. They listen on the same addresses, and the kernel deals the
+ * connections out; each decides by the one policy in the arenas, and a commit is in force in all of them at once.
+ *
+ *   main thread                                     thread 0 … n-1
+ *   files, compile ──▶ arena ── prepare, commit ──▶ decide, forward
+ *   access log ◀──────────── lines in batches ───── records
+ *   metrics ◀─────────────── shared memory ──────── counts
+ *
+ * A thread that ends takes its own connections with it and nothing else; another takes its place.
+ */
+export interface ThreadPlaneOptions extends Omit<PlanePorts, 'accessLog' | 'currentInForce'> {
+  readonly writer: AccessLogWriter
+  readonly boot: string
+  /** One word, not 0 while the writer blocks new work. */
+  readonly isBlocked: Int32Array
+}
+
+interface Slot {
+  readonly index: number
+  readonly figures: ThreadFigures
+  /** Undefined while another has to take the place. */
+  running: { readonly thread: Thread; readonly policies: MessagePort } | undefined
+  isServing: boolean
+}
+
+/** A thread that does not answer for so long is not waited for. */
+const followMs = seconds(10)
+const closeMs = seconds(5)
+
+export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
+  const { first, log, bound, now, writer, boot, isBlocked } = options
+  const pair = options.arenas()
+  const { settings } = first.inForce
+  const threads = settings.workers
+  const shared = createSharedFigures(threads)
+  const slots: readonly Slot[] = shared.threads.map((figures, index) => ({
+    index,
+    figures,
+    running: undefined,
+    isServing: false,
+  }))
+  const withTicketKeys = createTicketKeys()
+  const replacement = createReplacement({
+    replace,
+    onFailure: (error, worker) => log.error({ err: error, worker }, 'a worker cannot be replaced'),
+    monotonicNow: () => performance.now(),
+  })
+  let locks: ListenerLocks | undefined
+  let hasStarted = false
+  let isEnding = false
+  let replaced = 0
+
+  return {
+    async listen(add) {
+      locks = await lockListeners(settings)
+      await commit(first)
+      for (const slot of slots) start(slot)
+      for (const slot of slots) {
+        const opened = await bringUp(slot)
+        // The first finds out which ports the system chooses, and the others take the same.
+        if (slot.index > 0) continue
+        for (const one of opened) await add(() => Promise.resolve(one))
+        await locks.found(opened)
+      }
+      locks.started()
+      hasStarted = true
+    },
+    async learn() {
+      await callAll('learn', bound)
+    },
+    async swap(next, apply) {
+      await commit(next)
+      apply()
+      return async () => {
+        if ((await within(followMs, callAll('follow', undefined))) === undefined) {
+          log.error('a worker does not answer: what it has open may not be judged again')
+        }
+      }
+    },
+    async finish(side, timeoutMs) {
+      isEnding = true
+      replacement.stop()
+      return (await callAll('finish', { side, timeoutMs })).every((finished) => finished)
+    },
+    async close() {
+      isEnding = true
+      replacement.stop()
+      await within(closeMs, callAll('close', undefined))
+      for (const slot of slots) await terminate(slot)
+      pair.close()
+      locks?.release()
+    },
+    counts: () => sumCounts(shared.threads.map(({ memory }) => memory.counts)),
+    denials: async (correlationId) => newestFirst((await callAll('denials', correlationId)).flat()),
+    get open() {
+      return shared.open
+    },
+    get faults() {
+      return shared.faults
+    },
+    get workers() {
+      const serving = slots.filter(({ isServing }) => isServing).length
+      return { wanted: threads, serving, replaced }
+    },
+  }
+
+  /** In force everywhere at once, or nowhere. */
+  async function commit(next: NextInForce): Promise<void> {
+    const { settings, backendAuthorities } = next.inForce
+    const keys = settings.resources.map(({ id }) => id.key)
+    const resources = shared.resourcesOf(keys)
+    const policy: ThreadPolicy = {
+      settings,
+      policy: next.policy,
+      backendAuthorities,
+      pems: withTicketKeys(next.pems),
+      resources,
+      slots: shared.slotsOf(keys),
+    }
+    await pair.commit(next.filling ?? (await emptyFilling(pair)), policy)
+    shared.setResources(resources)
+  }
+
+  function start(slot: Slot): void {
+    const { index, figures } = slot
+    const { port1, port2 } = new MessageChannel()
+    const thread = startThread({
+      start: {
+        index,
+        threads,
+        instance: settings.instance,
+        boot,
+        memory: figures.memory,
+        policies: port2,
+        control: pair.control,
+        isBlocked,
+        audit: {
+          maxWaitingBytes: Math.floor(settings.audit.bufferBytes / threads),
+          onFailure: settings.audit.onFailure,
+        },
+      },
+      log,
+      onRecords(batch) {
+        figures.take(batch)
+        if (batch.lost !== undefined) {
+          writer.addLost(batch.lost)
+          log.error({ worker: index, ...batch.lost }, 'a worker has lost records')
+        }
+        writer.acceptLines(batch)
+      },
+      onExit: () => onExit(slot),
+    })
+    slot.running = { thread, policies: port1 }
+  }
+
+  /** Resolves with what it has bound, once it serves by what is in force. */
+  async function bringUp(slot: Slot): Promise<readonly Bound[]> {
+    if (slot.running === undefined) throw new Error('the worker has ended')
+    const { thread, policies } = slot.running
+    await thread.call('learn', bound)
+    await pair.addReader(policies)
+    const opened = await withNarrowMask(() => thread.call('listen', undefined))
+    slot.isServing = true
+    // A swap may have passed it by between its first connection and this.
+    await thread.call('follow', undefined)
+    return opened
+  }
+
+  function onExit(slot: Slot): void {
+    const { index, figures, running } = slot
+    running?.policies.close()
+    slot.running = undefined
+    slot.isServing = false
+    const lost = figures.settle(now())
+    if (lost !== undefined) writer.addLost(lost)
+    if (isEnding || !hasStarted) return
+    replaced++
+    log.error(
+      { worker: index, recordsLost: lost?.count ?? 0 },
+      'a worker has ended, and its connections with it: another takes its place',
+    )
+    replacement.ended(index)
+  }
+
+  async function replace(index: number): Promise<void> {
+    const slot = slots[index]
+    if (slot === undefined || slot.running !== undefined) return
+    start(slot)
+    try {
+      await bringUp(slot)
+    } catch (error) {
+      // Its end calls for the next.
+      await terminate(slot)
+      throw error
+    }
+  }
+
+  /** Those that serve. One that ends meanwhile has nothing to say. */
+  async function callAll<N extends CallName>(
+    name: N,
+    argument: CallArgument<N>,
+  ): Promise<readonly CallResult<N>[]> {
+    const answers = await Promise.allSettled(
+      slots.flatMap(({ running, isServing }) =>
+        running === undefined || !isServing ? [] : [running.thread.call(name, argument)],
+      ),
+    )
+    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  }
+}
+
+/** A small policy is cloned for each thread: in the arena is nothing of it but the number of the commit. */
+async function emptyFilling(pair: ArenaPair): Promise<Filling> {
+  const filling = await pair.beginFilling()
+  beginArena(filling.buffer, filling.epoch).finish()
+  return filling
+}
+
+async function terminate({ running }: Slot): Promise<void> {
+  await running?.thread.terminate()
+}
+
+/** Undefined where it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), ms)
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
