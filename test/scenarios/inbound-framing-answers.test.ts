@@ -165,6 +165,15 @@ void t.test('an answer that is cut short is cut short for the client', async (t)
   }
 })
 
+void t.test('HTTP/1.0 gets all chunks of one read, without their framing', async (t) => {
+  const { world } = await startAnswering(t, {
+    '/x': `${chunked}3\r\nabc\r\n3\r\ndef\r\n1\r\ng\r\n0\r\n\r\n`,
+  })
+  const client = await connectRaw(world)
+  client.send(`GET /x HTTP/1.0\r\n${host}\r\n`)
+  t.equal((await client.response()).body, 'abcdefg')
+})
+
 void t.test('extensions and trailers of a back end reach nobody', async (t) => {
   const { world, origin } = await startAnswering(t, {
     '/x': `${chunked}3;a=b\r\nabc\r\n0;c\r\nSet-Cookie: a=b\r\nX-Length: 5\r\n\r\n`,
@@ -193,13 +202,11 @@ void t.test('informational answers are no way to keep a request for ever', async
     const { world } = await startAnswering(t, { '/x': bytes })
     const client = await connectRaw(world)
     client.send(`GET /x HTTP/1.1\r\n${host}\r\n`)
-    if (informed === 0) {
-      t.equal((await client.response()).status, 502)
-    } else {
-      const { text, how } = await client.rest()
-      t.equal(how, 'reset')
-      t.equal(text.split('HTTP/1.1 103').length, informed + 1)
-    }
+    let told = 0
+    let status = 100
+    for (; status < 200; told++) ({ status } = await client.response())
+    t.equal(status, 502)
+    t.equal(told - 1, informed)
     client.destroy()
     t.match(await world.record(({ end }) => end !== undefined), {
       end: { closeReason: 'backend-invalid' },

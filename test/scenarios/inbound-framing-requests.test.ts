@@ -157,33 +157,31 @@ for (const { note, bytes, want } of through) {
 }
 
 /** Bodies whose framing breaks; the origin may see their beginning, never an end and never what follows. */
-const broken: readonly { note: string; framing: string; bytes: string; goesOn: string }[] = [
-  ...[
-    { note: 'a size that is none', bytes: 'x\r\nabc\r\n' },
-    { note: 'a size with 0x', bytes: '0x3\r\nabc\r\n' },
-    { note: 'a size that overflows', bytes: '10000000000000003\r\nabc\r\n' },
-    { note: 'a blank in front of the size', bytes: ' 3\r\nabc\r\n' },
-    { note: 'a blank behind the size', bytes: '3 \r\nabc\r\n' },
-    { note: 'bare LF behind the size', bytes: '3\nabc\r\n' },
-    { note: 'bare CR behind the size', bytes: '3\rabc\r\n' },
-    { note: 'bare LF in an extension (CVE-2025-22871)', bytes: '3;a\nabc\r\n' },
-    {
-      note: 'an extension without end (CVE-2023-39326)',
-      bytes: `3;${'a'.repeat(20_000)}\r\nabc\r\n`,
-    },
-    { note: 'bare LF behind the chunk', bytes: '3\r\nabc\n' },
-    { note: 'more than the chunk says', bytes: '3\r\nabcdef\r\n' },
-    { note: 'less than the chunk says', bytes: '5\r\nabc\r\n' },
-    { note: 'bare LF at the end', bytes: '3\r\nabc\r\n0\n\n' },
-    { note: 'a trailer with a blank before its colon', bytes: '3\r\nabc\r\n0\r\nA : b\r\n' },
-    { note: 'a folded trailer', bytes: '3\r\nabc\r\n0\r\nA: b\r\n c\r\n' },
-    { note: 'a length as a trailer', bytes: '3\r\nabc\r\n0\r\nContent-Length: 5\r\n' },
-    { note: 'a coding as a trailer', bytes: '3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n' },
-    { note: 'a trailer with a control', bytes: '3\r\nabc\r\n0\r\nA: \0\r\n' },
-  ].map((each) => ({ ...each, framing: 'Transfer-Encoding: chunked', goesOn: '0\r\n\r\n' })),
+const broken: readonly { note: string; bytes: string }[] = [
+  { note: 'a size that is none', bytes: 'x\r\nabc\r\n' },
+  { note: 'a size with 0x', bytes: '0x3\r\nabc\r\n' },
+  { note: 'a size that overflows', bytes: '10000000000000003\r\nabc\r\n' },
+  { note: 'a blank in front of the size', bytes: ' 3\r\nabc\r\n' },
+  { note: 'a blank behind the size', bytes: '3 \r\nabc\r\n' },
+  { note: 'bare LF behind the size', bytes: '3\nabc\r\n' },
+  { note: 'bare CR behind the size', bytes: '3\rabc\r\n' },
+  { note: 'bare LF in an extension (CVE-2025-22871)', bytes: '3;a\nabc\r\n' },
+  {
+    note: 'an extension without end (CVE-2023-39326)',
+    bytes: `3;${'a'.repeat(20_000)}\r\nabc\r\n`,
+  },
+  { note: 'bare LF behind the chunk', bytes: '3\r\nabc\n' },
+  { note: 'more than the chunk says', bytes: '3\r\nabcdef\r\n' },
+  { note: 'less than the chunk says', bytes: '5\r\nabc\r\n' },
+  { note: 'bare LF at the end', bytes: '3\r\nabc\r\n0\n\n' },
+  { note: 'a trailer with a blank before its colon', bytes: '3\r\nabc\r\n0\r\nA : b\r\n' },
+  { note: 'a folded trailer', bytes: '3\r\nabc\r\n0\r\nA: b\r\n c\r\n' },
+  { note: 'a length as a trailer', bytes: '3\r\nabc\r\n0\r\nContent-Length: 5\r\n' },
+  { note: 'a coding as a trailer', bytes: '3\r\nabc\r\n0\r\nTransfer-Encoding: chunked\r\n' },
+  { note: 'a trailer with a control', bytes: '3\r\nabc\r\n0\r\nA: \0\r\n' },
 ]
 
-for (const { note, framing, bytes, goesOn } of broken) {
+for (const { note, bytes } of broken) {
   void t.test(`a body that breaks ends for nobody: ${note}`, async (t) => {
     let strictEnds = 0
     const strict = await startOrigin((request, response) => {
@@ -199,7 +197,7 @@ for (const { note, framing, bytes, goesOn } of broken) {
       for (const pieceLength of [bytes.length * 2, bytes.length > 1000 ? 500 : 1]) {
         const world = await startInbound(t, openShop(`http://${origin.authority}`))
         const client = await connectRaw(world)
-        const sent = `POST / HTTP/1.1\r\n${host}${framing}\r\n\r\n${bytes}${goesOn}${smuggled}`
+        const sent = `POST / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n${bytes}0\r\n\r\n${smuggled}`
         for (let at = 0; at < sent.length; at += pieceLength) {
           client.send(sent.slice(at, at + pieceLength))
           if (pieceLength < bytes.length) await new Promise((resolve) => setImmediate(resolve))
