@@ -57,14 +57,18 @@ async function createRegistry(
             ]
     },
   })
-  counter('ringfence_tunnels_total', 'Tunnels and upgrades that came to their end', {
-    labels: ['direction', 'resource'],
-    values: function* () {
-      for (const [resource, counts] of counted().resources)
-        for (const direction of directions)
-          yield [[direction, resource], counts.tunnels[directionIndex(direction)] ?? 0]
+  counter(
+    'ringfence_tunnels_total',
+    'Tunnels, upgrades and TCP connections that came to their end',
+    {
+      labels: ['direction', 'resource'],
+      values: function* () {
+        for (const [resource, counts] of counted().resources)
+          for (const direction of directions)
+            yield [[direction, resource], counts.tunnels[directionIndex(direction)] ?? 0]
+      },
     },
-  })
+  )
   counter(
     'ringfence_bytes_total',
     'Bytes of bodies and tunnels: `in` from the client, `out` to it',

@@ -47,6 +47,7 @@ const oddUpgrade: RefuseAs = { reason: 'bad-request', detail: 'upgrade that is n
  * all of them among what is open, one after the other.
  */
 export class RelayedConnection implements RelayOwner, Relayed {
+  readonly answersNoise = false
   readonly #context: InboundContext
   readonly #connection: Connection
   readonly #relay: RelayConnection
@@ -164,10 +165,13 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const request = this.#request
     // A connection may be open for a day, and must not keep the policy of its first minute alive.
     this.#known = undefined
-    // Nothing is open: the next request is judged when it comes.
-    if (request === undefined) return true
+    if (request === undefined) {
+      // Nothing is open: the next request is judged when it comes.
+      this.#standing.judgement = undefined
+      return true
+    }
     const again = judgeAgain(this.#context.ports, request.facts, this.#resource)
-    // What is no longer allowed ends under the judgement that let it in, as its end line says.
+    // What is revoked ends as what it was allowed as.
     if (again !== undefined) this.#standing.judgement = again
     return again !== undefined
   }

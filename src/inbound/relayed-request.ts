@@ -1,8 +1,8 @@
 import type { CloseReason, FailureReason } from '../reasons.ts'
-import { currentDateLine, statusLine } from '../transport/relay/answer-head.ts'
+import { currentDateLine } from '../transport/relay/answer-head.ts'
 import type { Crossing, CrossingOwner, RequestFault } from '../transport/relay/crossing.ts'
 import { prefersHtml } from '../wire/accept.ts'
-import { type RefusalReason, renderRefusal } from '../wire/refusal.ts'
+import { formatRefusalHead, type RefusalReason, renderRefusal } from '../wire/refusal.ts'
 import type { Standing } from './admit.ts'
 import { type Counted, tellMeter, writeEnd } from './exchange.ts'
 import type { RequestFacts } from './judge-request.ts'
@@ -91,11 +91,7 @@ export class RelayedRequest implements CrossingOwner, Counted {
       html: prefersHtml(this.facts.rawHeaders),
       ...(status === undefined ? {} : { status }),
     })
-    let head = statusLine(rendered.status)
-    for (let index = 0; index + 1 < rendered.headers.length; index += 2) {
-      head += `${rendered.headers[index]}: ${rendered.headers[index + 1]}\r\n`
-    }
-    head += currentDateLine()
+    const head = formatRefusalHead(rendered) + currentDateLine()
     this.crossing.refuse({ status: rendered.status, head, body: rendered.body, isLast })
   }
 }

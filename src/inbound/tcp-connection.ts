@@ -6,6 +6,7 @@ import type { CloseReason } from '../reasons.ts'
 import type { Timeouts } from '../settings/settings.ts'
 import { closeGently } from '../transport/close-gently.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
+import { HeldSlot } from '../transport/held-slot.ts'
 import { openTunnel, type Tunnel, type TunnelEnd } from '../transport/tunnel.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import { inboundRecord } from './access-record.ts'
@@ -40,6 +41,7 @@ export class TcpConnection {
   readonly #correlationId: string
   readonly #startedAt: number
   readonly #aborted = new AbortController()
+  readonly #slot: HeldSlot
   readonly #over = Promise.withResolvers<void>()
   #standing: Standing | undefined
   #tunnel: Tunnel | undefined
@@ -56,6 +58,7 @@ export class TcpConnection {
     this.#facts = facts
     this.#correlationId = facts.delivery?.correlationId ?? ports.newCorrelationId()
     this.#startedAt = ports.monotonicNow()
+    this.#slot = new HeldSlot(context.slots)
   }
 
   /** Resolves once what was admitted has ended and its end line is written. */
@@ -65,23 +68,23 @@ export class TcpConnection {
 
   /** Decides, and joins it to the back end. Resolves when it is joined or over. Never rejects. */
   async serve(refuseAs?: RefuseAs): Promise<void> {
-    const { ports, slots, open } = this.#context
+    const { ports, open } = this.#context
     const settings = ports.currentInForce()?.settings
     const limit = settings?.limits.tunnelsPerResource ?? 0
     const admission = admit(ports, this.#facts, {
       correlationId: this.#correlationId,
       refuseAs,
-      isFull: (resource) => slots.taken(resource) >= limit,
+      isFull: (resource) => !this.#slot.take(resource, limit),
       revoke: () => this.end('policy-revoked'),
     })
     // Without settings nothing is admitted.
     if (admission.kind === 'refused' || settings === undefined) {
+      this.#slot.release()
       closeGently(this.#stream)
       return
     }
     this.#standing = admission.standing
     open.add(this)
-    slots.take(resourceOf(admission.standing), limit)
     ports.meter.opened('tunnel', 'Inbound')
     this.#stream.once('close', this.#leave)
     if (this.#stream.destroyed) this.#leave()
@@ -139,11 +142,11 @@ export class TcpConnection {
     if (this.#isOver || this.#standing === undefined) return
     this.#isOver = true
     this.#aborted.abort()
-    const { ports, slots, open } = this.#context
+    const { ports, open } = this.#context
     const standing = this.#standing
-    const resource = resourceOf(standing)
+    const resource = standing.judgement.decision.resource?.id.key
     open.delete(this)
-    slots.release(resource)
+    this.#slot.release()
     ports.openConnections.unregister(standing.entry)
     const durationMs = ports.monotonicNow() - this.#startedAt
     const counted = { bytesIn, bytesOut, durationMs }
@@ -161,9 +164,4 @@ export class TcpConnection {
       inboundRecord({ facts, judgement, correlationId, time: ports.now(), end }),
     )
   }
-}
-
-/** `ResourceId.key`; an admission always has one. */
-function resourceOf({ judgement }: Standing): string {
-  return judgement.decision.resource?.id.key ?? ''
 }

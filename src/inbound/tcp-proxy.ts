@@ -86,7 +86,7 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
   }
 
   function stopAccepting(): void {
-    if (server.listening) server.close()
+    server.close()
   }
 
   return {
@@ -110,14 +110,12 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
     },
     deliver(delivery) {
       const [theirs, ours] = duplexPair()
-      // Theirs to handle, but an end of ours must never be an unhandled error of theirs.
+      // Theirs to handle, but an end of ours must never be an unhandled error of theirs, nor the reverse.
       theirs.on('error', ignore)
+      ours.on('error', ignore)
       // Node's pair tells of an end only; a side whose peer was destroyed would wait for it for ever.
-      theirs.once('close', () => ours.destroy())
-      // And what was cut short must not look like an end.
-      ours.once('close', () =>
-        theirs.destroy(ours.writableFinished ? undefined : new Error('cut off')),
-      )
+      theirs.once('close', () => closeWith(theirs, ours))
+      ours.once('close', () => closeWith(ours, theirs))
       if (hasClosed) theirs.destroy()
       else accept(ours, delivery)
       return theirs
@@ -146,6 +144,11 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
       await Promise.all([closed, ...over, ...gone])
     },
   }
+}
+
+/** What was cut short on one side of a pair must not look like an end on the other. */
+function closeWith(closed: Duplex, other: Duplex): void {
+  other.destroy(closed.writableFinished ? undefined : new Error('cut off'))
 }
 
 function ignore(): void {}

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { unloggable } from '../audit/record.ts'
 import type { CloseReason } from '../reasons.ts'
+import { Cancellation } from '../transport/cancellation.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
@@ -9,12 +9,16 @@ import { answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
+import type { RequestLines } from './forward-head.ts'
 import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { describeRefusal, sentenceForConnect } from './refusal-words.ts'
 import { refuse, type Refusing } from './refusing.ts'
 import { type Asked, decide } from './verdict.ts'
+
+/** Of a CONNECT's head, what is looked at. */
+export type ConnectHead = Omit<RequestLines, 'method'>
 
 /** What is inside a tunnel is not looked at. */
 const protocol = 'TCP'
@@ -28,12 +32,12 @@ const protocol = 'TCP'
  */
 export class ConnectRequest implements UnderWay {
   readonly #context: ProxyContext
-  readonly #request: IncomingMessage
+  readonly #request: ConnectHead
   readonly #client: Duplex
   readonly #head: Buffer
   readonly #exchange: Exchange
   readonly #departure: Departure
-  readonly #aborted = new AbortController()
+  readonly #aborted = new Cancellation()
   #asked: Asked | undefined
   #slotOf: string | undefined
   #tunnel: Tunnel | undefined
@@ -42,7 +46,7 @@ export class ConnectRequest implements UnderWay {
   /** Owns the socket from here on. `head` is what followed the head in the same read. */
   constructor(
     context: ProxyContext,
-    arrival: { request: IncomingMessage; client: Duplex; head: Buffer; peer: Peer },
+    arrival: { request: ConnectHead; client: Duplex; head: Buffer; peer: Peer },
   ) {
     const { request, client, head, peer } = arrival
     this.#context = context
@@ -87,7 +91,7 @@ export class ConnectRequest implements UnderWay {
     const inForce = ports.currentInForce()
     const reading = readConnectTarget({
       method: 'CONNECT',
-      target: this.#request.url ?? '',
+      target: this.#request.target,
       httpVersion: this.#request.httpVersion,
       rawHeaders: this.#request.rawHeaders,
       defaultPort: 0,
@@ -95,7 +99,7 @@ export class ConnectRequest implements UnderWay {
     })
     if (reading.kind === 'bad-request') {
       const { kind: _, ...more } = reading
-      const message = sentenceForConnect(this.#request.url ?? '')
+      const message = sentenceForConnect(this.#request.target)
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }
@@ -120,7 +124,6 @@ export class ConnectRequest implements UnderWay {
       return
     }
     this.#slotOf = resource
-    const { signal } = this.#aborted
     const reached = await reach({
       exchange: this.#exchange,
       asked,
@@ -128,7 +131,7 @@ export class ConnectRequest implements UnderWay {
       ports,
       dialPeer,
       protocol,
-      signal,
+      signal: this.#aborted,
       forTunnel: true,
     })
     this.#goOn(reached, asked)

@@ -1,15 +1,23 @@
 import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
-import type { OriginConnection } from './undici.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its
  * address, the host and the port, never the address, or a name would get what another name was allowed.
  */
 
-export interface Pooled {
-  readonly connection: OriginConnection
+/** What a pool keeps. */
+export interface Keepable {
+  /** It cannot be used any more. */
+  readonly isGone: boolean
+  /** Called once it is, by itself. */
+  onGone: (() => void) | undefined
+  destroy(): void
+}
+
+export interface Pooled<Connection extends Keepable> {
+  readonly connection: Connection
   readonly key: string
   readonly version: string
   /** The vetted address that it leads to. */
@@ -24,17 +32,17 @@ export interface PoolLimits {
 }
 
 /** Idle connections end themselves after 4 s; these only bound a burst. */
-const defaultLimits: PoolLimits = { perDestination: 32, total: 512 }
+const defaultLimits: PoolLimits = { perDestination: 256, total: 1024 }
 
 /** The scheme is always http: what is encrypted goes through CONNECT and is never pooled. */
 export function poolKey(version: string, destination: Authority): string {
   return `${version} http ${formatAuthority(destination)}`
 }
 
-export class ConnectionPool {
+export class ConnectionPool<Connection extends Keepable> {
   readonly #limits: PoolLimits
   /** The last of a list was used last, and is taken first: it is the least likely to be closed. */
-  readonly #idle = new Map<string, Pooled[]>()
+  readonly #idle = new Map<string, Pooled<Connection>[]>()
   #size = 0
   #closed = false
 
@@ -48,18 +56,20 @@ export class ConnectionPool {
   }
 
   /** Takes an idle connection; the caller gives it back or destroys it. */
-  take(key: string): Pooled | undefined {
-    for (;;) {
-      const pooled = this.#idle.get(key)?.at(-1)
-      if (pooled === undefined) return undefined
-      this.#remove(pooled)
+  take(key: string): Pooled<Connection> | undefined {
+    const idle = this.#idle.get(key)
+    for (let pooled = idle?.pop(); pooled !== undefined; pooled = idle?.pop()) {
+      pooled.connection.onGone = undefined
+      this.#size--
       if (!pooled.connection.isGone) return pooled
       pooled.connection.destroy()
     }
+    this.#idle.delete(key)
+    return undefined
   }
 
   /** Takes back one that has nothing under way. What is too many, gone or closed is destroyed. */
-  give(pooled: Pooled): void {
+  give(pooled: Pooled<Connection>): void {
     const { connection, key } = pooled
     const idle = this.#idle.get(key) ?? []
     const isFull = idle.length >= this.#limits.perDestination || this.#size >= this.#limits.total
@@ -68,7 +78,7 @@ export class ConnectionPool {
       return
     }
     connection.onGone = () => void this.#remove(pooled)
-    this.#idle.set(key, [...idle, pooled])
+    if (idle.push(pooled) === 1) this.#idle.set(key, idle)
     this.#size++
   }
 
@@ -93,19 +103,19 @@ export class ConnectionPool {
   }
 
   /** Destroys it unless somebody has taken it. */
-  #discard(pooled: Pooled): void {
+  #discard(pooled: Pooled<Connection>): void {
     if (this.#remove(pooled)) pooled.connection.destroy()
   }
 
   /** False: it was not idle. */
-  #remove(pooled: Pooled): boolean {
+  #remove(pooled: Pooled<Connection>): boolean {
     const idle = this.#idle.get(pooled.key)
-    if (idle === undefined || !idle.includes(pooled)) return false
+    const index = idle?.indexOf(pooled) ?? -1
+    if (idle === undefined || index === -1) return false
     pooled.connection.onGone = undefined
     this.#size--
-    const rest = idle.filter((one) => one !== pooled)
-    if (rest.length === 0) this.#idle.delete(pooled.key)
-    else this.#idle.set(pooled.key, rest)
+    idle.splice(index, 1)
+    if (idle.length === 0) this.#idle.delete(pooled.key)
     return true
   }
 }

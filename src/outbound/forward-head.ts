@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Authority } from '../wire/authority.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 import { readOutboundHead } from '../wire/request-head.ts'
 import type { Peer } from './exchange.ts'
 import { announcesBody, countOwnHops, httpPort, maxOwnHops } from './outgoing-headers.ts'
@@ -33,11 +34,19 @@ export type ForwardHead =
       readonly status?: number
     }
 
+/** The parts of a head that say what is asked. */
+export interface RequestLines {
+  readonly method: string
+  readonly target: string
+  readonly httpVersion: string
+  readonly rawHeaders: RawHeaders
+}
+
 export function readForwardHead(
-  request: IncomingMessage,
+  request: RequestLines,
   options: { readonly headerCount: number; readonly isUpgrade: boolean },
 ): ForwardHead {
-  const { method = '', url: target = '', httpVersion, rawHeaders } = request
+  const { method, target, httpVersion, rawHeaders } = request
   const { headerCount } = options
   const defaultPort = httpPort
   const reading = readOutboundHead({

@@ -7,7 +7,8 @@ import { prefersHtml } from '../wire/accept.ts'
 import { type Refusal, statusOf } from '../wire/refusal.ts'
 import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing } from './answering.ts'
-import { poolKey, type Pooled } from './connection-pool.ts'
+import { poolKey } from './connection-pool.ts'
+import type { OriginPooled } from './undici.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange } from './exchange.ts'
 import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exchange-tunnel.ts'
@@ -113,7 +114,9 @@ export class ForwardRequest implements Unanswered {
     const inForce = ports.currentInForce()
     const isUpgrade = this.#upgrade !== undefined
     const headerCount = headerCountOf(inForce?.settings)
-    const reading = readForwardHead(request, { headerCount, isUpgrade })
+    const { method = '', url: target = '', httpVersion, rawHeaders } = request
+    const lines = { method, target, httpVersion, rawHeaders }
+    const reading = readForwardHead(lines, { headerCount, isUpgrade })
     if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
     if (reading.kind === 'bad-request') {
       const { kind: _, authority: __, ...more } = reading
@@ -149,12 +152,15 @@ export class ForwardRequest implements Unanswered {
     else this.#sendPooled(pooled, { admitted: verdict, asked })
   }
 
-  #takePooled(admitted: Admitted, asked: Asked): Pooled | undefined {
+  #takePooled(admitted: Admitted, asked: Asked): OriginPooled | undefined {
     if (admitted.route.kind === 'fronted') return undefined
     return this.#context.pool.take(poolKey(admitted.inForce.version, asked.destination))
   }
 
-  #sendPooled(pooled: Pooled, { admitted, asked }: { admitted: Admitted; asked: Asked }): void {
+  #sendPooled(
+    pooled: OriginPooled,
+    { admitted, asked }: { admitted: Admitted; asked: Asked },
+  ): void {
     const { address } = pooled
     const destination = describeDestination(asked, { protocol, admitted, address })
     this.#exchange.record(admitted.decision, { destination })
@@ -205,7 +211,11 @@ export class ForwardRequest implements Unanswered {
   }
 
   /** False: what is in force now does not allow it any more, and the client has been told. */
-  #register(facts: { admitted: Admitted; asked: Asked; address: Pooled['address'] }): boolean {
+  #register(facts: {
+    admitted: Admitted
+    asked: Asked
+    address: OriginPooled['address']
+  }): boolean {
     const { admitted, asked, address } = facts
     const revoke = (): void => this.end('policy-revoked')
     if (this.#exchange.open(asked, { admitted, address, revoke })) return true

@@ -4,22 +4,25 @@ import type { Duplex } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
 import { cut } from '../transport/cut.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
-import { discardInput } from '../transport/discard.ts'
 import { answeredBeyondLimit, createDropCounter } from '../transport/dropped.ts'
 import { listen, type TcpEndpoint, type UnixEndpoint } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
 import { KiB, seconds } from '../units.ts'
-import { type Refusal, renderRefusal } from '../wire/refusal.ts'
-import { answerSocket } from './answer.ts'
+import type { Unreadable } from '../transport/relay/relay-connection.ts'
 import { type ClientConnection, ClientConnections } from './client-connections.ts'
 import { ConnectRequest } from './connect-request.ts'
 import { ConnectionPool } from './connection-pool.ts'
-import { Exchange } from './exchange.ts'
 import { ForwardRequest } from './forward-request.ts'
 import type { OutboundPorts } from './ports.ts'
 import type { ProxyContext } from './proxy-context.ts'
-import { refuse, type Refusing } from './refusing.ts'
-import { awaitAnswer, inTurn, leaveAll, takeOverInTurn } from './turns.ts'
+import {
+  refusalOfUnreadable,
+  refuseBroken,
+  refuseFurther,
+  refuseUnread,
+} from './refuse-connection.ts'
+import { RelayedClient } from './relayed-client.ts'
+import { awaitAnswer, leaveAll, takeOverInTurn } from './turns.ts'
 import { isWebSocketUpgrade, respondOn } from './upgrade.ts'
 
 /** The forward proxy of one outbound listener. */
@@ -66,6 +69,8 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     dialPeer: createDialAuthority(ports.dial),
     slots: tunnelSlotsOf(ports.openConnections),
     pool: new ConnectionPool(),
+    upstreams: new ConnectionPool(),
+    relayed: new Set(),
     underWay: new Set(),
     isStopping: false,
   }
@@ -75,6 +80,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   })
   const server = createHttpServer(ports)
 
+  // Node's own listener makes HTTP of a socket; which one is ours to say.
+  const [speakHttp] = server.listeners('connection')
+  server.removeAllListeners('connection')
+
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignore)
     const limit = ports.currentInForce()?.settings.limits.connections ?? Infinity
@@ -83,7 +92,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       socket.destroy()
       return
     }
-    accept(context, { connections, socket })
+    const connection = accept(context, { connections, socket })
+    if (connection.isRefused) return
+    if (ports.currentInForce()?.settings.lane === 'library') speakHttp?.call(server, socket)
+    else new RelayedClient(context, { connection, refuse: refuseUnreadable, stepBack })
   })
   server.on('request', (request, response) => {
     forward({ request, response, expectsContinue: false })
@@ -97,7 +109,9 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   })
   server.on('connect', (request, client, head) => {
     takeOver({ client, head }, ({ peer }) => {
-      void new ConnectRequest(context, { request, client, head, peer }).serve()
+      const { url: target = '', httpVersion, rawHeaders } = request
+      const lines = { target, httpVersion, rawHeaders }
+      void new ConnectRequest(context, { request: lines, client, head, peer }).serve()
     })
   })
   server.on('upgrade', (request, client, head) => {
@@ -112,6 +126,16 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBroken(context, { connection: connections.get(socket), code: error.code })
   })
+
+  function stepBack({ socket }: ClientConnection, bytes: Buffer): void {
+    socket.unshift(bytes)
+    speakHttp?.call(server, socket)
+    process.nextTick(() => socket.resume())
+  }
+
+  function refuseUnreadable(why: Unreadable, connection: ClientConnection): Buffer {
+    return refusalOfUnreadable(context, connection, why)
+  }
 
   function takeOver(
     { client, head }: { client: Duplex; head: Buffer },
@@ -173,6 +197,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     stopAccepting() {
       context.isStopping = true
       if (server.listening) server.close()
+      for (const client of context.relayed) client.drain()
     },
 
     get open() {
@@ -180,17 +205,22 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     },
 
     policyChanged() {
-      void context.pool.retireAllBut(ports.currentInForce()?.version)
+      const version = ports.currentInForce()?.version
+      void context.pool.retireAllBut(version)
+      void context.upstreams.retireAllBut(version)
+      for (const client of context.relayed) client.policyChanged()
     },
 
     async close() {
       context.isStopping = true
       context.pool.close()
+      context.upstreams.close()
       const closed = Promise.withResolvers<void>()
       if (server.listening) server.close(() => closed.resolve())
       else closed.resolve()
       for (const one of context.underWay) one.end('drain-timeout')
       server.closeIdleConnections()
+      for (const client of context.relayed) client.drain()
       const timer = setTimeout(() => connections.destroyAll(), closeGraceMs)
       await closed.promise
       await connections.whenEmpty()
@@ -222,7 +252,7 @@ function createHttpServer(ports: OutboundPorts): Server {
 function accept(
   context: ProxyContext,
   { connections, socket }: { connections: ClientConnections; socket: Socket },
-): void {
+): ClientConnection {
   const { ports } = context
   const limit = ports.currentInForce()?.settings.limits.connections
   const isRefused = limit !== undefined && connections.admitted >= limit
@@ -241,130 +271,7 @@ function accept(
     })
   })
   if (isRefused) refuseUnread(context, connection, { reason: 'limit', detail: 'connections' })
-}
-
-/** Told in its turn, behind the answers to those before it; nothing more is read. */
-function refuseFurther(
-  context: ProxyContext,
-  connection: ClientConnection,
-  response: ServerResponse,
-): void {
-  connection.isRefused = true
-  const detail = 'requests without an answer'
-  const refusal = recordUnread(context, connection, { reason: 'limit', detail })
-  const { status, headers, body } = renderRefusal(refusal)
-  response.on('error', ignore)
-  response.shouldKeepAlive = false
-  response.writeHead(status, headers)
-  response.end(body)
-  discardInput(connection.socket)
-  connection.socket.pause()
-}
-
-/** Bytes that are no request, or not in time. */
-function refuseBroken(
-  context: ProxyContext,
-  broken: { connection: ClientConnection | undefined; code: string | undefined },
-): void {
-  const { connection, code } = broken
-  if (connection === undefined || connection.isRefused) return
-  const { socket, unanswered, latest } = connection
-  if (!socket.writable || code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  if (latest?.complete === false) {
-    breakContent(context, { connection, code })
-    return
-  }
-  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT'
-  // A connection on which nothing was ever asked: there is nothing to log.
-  if (isLate && socket.bytesRead === 0) {
-    socket.destroy()
-    return
-  }
-  connection.isRefused = true
-  if (unanswered.size > 0) discardInput(socket)
-  inTurn(connection, () => {
-    refuseUnread(context, connection, {
-      reason: 'bad-request',
-      ...(brokenBy.get(code ?? '') ?? { detail: 'not a valid HTTP request' }),
-    })
-  })
-}
-
-/** The content of the latest request ends early or is no content. */
-function breakContent(
-  context: ProxyContext,
-  { connection, code }: { connection: ClientConnection; code: string | undefined },
-): void {
-  const { socket, unanswered } = connection
-  connection.isRefused = true
-  const request = [...unanswered.values()].at(-1)
-  // It has had its answer: nobody asks for anything.
-  if (request === undefined) {
-    socket.destroy()
-    return
-  }
-  if (code === endInsideContent) {
-    // A clean end would make an answer look whole to a client that takes the end of the connection for its end (RFC 9112
-    // 6.3); a refusal of ours is written and may go out.
-    if (context.underWay.has(request)) cut(socket)
-    else socket.destroySoon()
-    return
-  }
-  discardInput(socket)
-  request.end('client-invalid')
-}
-
-/** Node's parser, of a connection that the client has ended in order. */
-const endInsideContent = 'HPE_INVALID_EOF_STATE'
-
-const brokenBy: ReadonlyMap<string, { status: number; detail: string; message: string }> = new Map([
-  [
-    'ERR_HTTP_REQUEST_TIMEOUT',
-    {
-      status: 408,
-      detail: 'the request head did not arrive in time',
-      message: 'the head of the request did not arrive in time',
-    },
-  ],
-  [
-    'HPE_HEADER_OVERFLOW',
-    {
-      status: 431,
-      detail: 'the request head is too large',
-      message: 'the head of the request is larger than this proxy allows',
-    },
-  ],
-])
-
-/** Refuses a connection whose request has not been read. */
-function refuseUnread(context: ProxyContext, connection: ClientConnection, refusing: Unread): void {
-  answerSocket(connection.socket, recordUnread(context, connection, refusing))
-}
-
-type Unread = Pick<Refusing, 'detail' | 'message' | 'status'> & {
-  readonly reason: 'limit' | 'bad-request'
-}
-
-function recordUnread(
-  context: ProxyContext,
-  connection: ClientConnection,
-  refusing: Unread,
-): Refusal {
-  const { reason, ...more } = refusing
-  const { peer } = connection
-  const exchange = new Exchange(context.ports, {
-    listener: context.listener,
-    peer: peer.address,
-    peerPort: peer.port,
-    operationName: '',
-  })
-  const decision = exchange.deny(reason)
-  const refusal = refuse(exchange, { ...more, decision, protocol: 'HTTP:TCP', html: false })
-  exchange.close('complete', refusal.status)
-  return refusal
+  return connection
 }
 
 function ignore(): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import type { Outgoing, Sent } from './answering.ts'
-import type { Pooled } from './connection-pool.ts'
+import type { OriginPooled } from './undici.ts'
 import type { Exchange } from './exchange.ts'
 import { type HttpExchangeOptions, sendOver } from './http-exchange.ts'
 import { IdleWatch } from './idle-watch.ts'
@@ -41,7 +41,7 @@ export class Passage {
   #relay: ResponseRelay | undefined
   #idle: IdleWatch | undefined
   #sent: Sent | undefined
-  #pooled: Pooled | undefined
+  #pooled: OriginPooled | undefined
   #sentAgain = false
 
   constructor(options: PassageOptions) {
@@ -56,7 +56,7 @@ export class Passage {
     return this.#relay !== undefined
   }
 
-  sendOn(pooled: Pooled): void {
+  sendOn(pooled: OriginPooled): void {
     this.#pooled = pooled
     const relay = this.#begin()
     this.#sent = pooled.connection.send(this.#outgoing, relay)
@@ -142,7 +142,7 @@ export class Passage {
   #stall(): void {
     const { request, response, onStall } = this.#options
     const isWholeOrStuck = request.complete || (this.#outgoing.body?.readableLength ?? 0) > 0
-    const waitsForOrigin = isWholeOrStuck && !response.headersSent
+    const waitsForOrigin = response.headersSent ? !response.writableNeedDrain : isWholeOrStuck
     onStall(waitsForOrigin ? 'backend-timeout' : 'body-idle-timeout')
   }
 

@@ -1,10 +1,12 @@
 import type { CloseReason } from '../reasons.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
+import type { Upstream } from '../transport/relay/upstream.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import { seconds } from '../units.ts'
 import type { ConnectionPool } from './connection-pool.ts'
 import type { OutboundPorts } from './ports.ts'
+import type { OriginConnection } from './undici.ts'
 
 /** What the requests of one listener share. */
 export interface ProxyContext {
@@ -12,11 +14,23 @@ export interface ProxyContext {
   readonly ports: OutboundPorts
   readonly dialPeer: DialAuthority
   readonly slots: TunnelSlots
-  readonly pool: ConnectionPool
+  readonly pool: ConnectionPool<OriginConnection>
+  /** Those of the relay. */
+  readonly upstreams: ConnectionPool<Upstream>
+  /** Client connections that the relay serves. */
+  readonly relayed: Set<Relayed>
   /** Everything under way, from its head on. */
   readonly underWay: Set<UnderWay>
   /** No connection is kept for another request. */
   isStopping: boolean
+}
+
+/** A client's connection that the relay serves. */
+export interface Relayed {
+  /** Ends it if it is idle, else with the answer under way. */
+  drain(): void
+  /** Another policy is in force: nothing of the old one is kept. */
+  policyChanged(): void
 }
 
 export interface UnderWay {

@@ -4,6 +4,7 @@ import { loadOnce } from '../load-once.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { seconds } from '../units.ts'
 import type { Answering, Outgoing, Sent } from './answering.ts'
+import type { Pooled } from './connection-pool.ts'
 import { ContinueFilter, readThrough } from './unasked-continue.ts'
 
 /**
@@ -28,6 +29,9 @@ export async function openConnection(
   })
   return new OriginConnection(socket, UndiciClient, options.headerBytes)
 }
+
+/** One of them with what it is for. */
+export type OriginPooled = Pooled<OriginConnection>
 
 /** One connection to one destination; one request at a time. */
 export class OriginConnection {

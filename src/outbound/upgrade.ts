@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { headerValues, withoutHopByHop } from '../wire/headers.ts'
+import { headerValues, type RawHeaders, withoutHopByHop } from '../wire/headers.ts'
 import { linger } from './answer.ts'
 import { ownVia } from './outgoing-headers.ts'
 
@@ -19,11 +19,20 @@ const webSocket = 'websocket'
 export const webSocketFields: readonly string[] = ['connection', 'Upgrade', 'upgrade', webSocket]
 
 /** Whether Node is to hand the connection over. HTTP/1.0 knows no Upgrade (RFC 9110 7.8). */
-export function isWebSocketUpgrade(request: IncomingMessage): boolean {
+export function isWebSocketUpgrade({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
+  return asksForWebSocket({ method, httpVersion, rawHeaders })
+}
+
+/** The same of the lines of a head whose Connection names `upgrade`. */
+export function asksForWebSocket(lines: {
+  readonly method: string | undefined
+  readonly httpVersion: string
+  readonly rawHeaders: RawHeaders
+}): boolean {
   return (
-    request.method === 'GET' &&
-    request.httpVersion === '1.1' &&
-    headerValues(request.rawHeaders, 'upgrade').join(',').trim().toLowerCase() === webSocket
+    lines.method === 'GET' &&
+    lines.httpVersion === '1.1' &&
+    headerValues(lines.rawHeaders, 'upgrade').join(',').trim().toLowerCase() === webSocket
   )
 }
 

@@ -140,13 +140,19 @@ export function renderRefusal(refusal: Refusal): RenderedRefusal {
 
 /** The refusal as the bytes of a whole HTTP/1.1 response, for a bare socket that is closed after it. */
 export function renderRawRefusal(refusal: Refusal): Buffer {
-  const { status, headers, body } = renderRefusal(refusal)
+  const rendered = renderRefusal(refusal)
+  const head = `${formatRefusalHead(rendered)}connection: close\r\n\r\n`
+  return Buffer.concat([Buffer.from(head, 'latin1'), rendered.body])
+}
+
+/** Its status line and field lines, without what is said of the connection and without the empty line. */
+export function formatRefusalHead({ status, headers }: RenderedRefusal): string {
   const phrase = errorCodes.get(status)?.[1] ?? 'Error'
   let head = `HTTP/1.1 ${status} ${phrase}\r\n`
   for (let index = 0; index < headers.length; index += 2) {
     head += `${headers[index]}: ${headers[index + 1]}\r\n`
   }
-  return Buffer.concat([Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1'), body])
+  return head
 }
 
 type Field = [name: string, value: string]

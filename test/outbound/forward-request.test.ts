@@ -1,9 +1,10 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
 import { MiB } from '../../src/units.ts'
 import { enforced, startProxy, withoutRules } from './proxy-fixture.ts'
+import { whenAborted } from '../support/when-aborted.ts'
+import { laneUnderTest } from '../support/settings-parts.ts'
 
 const ask = (method: string, port: number, more = ''): string =>
   `${method} http://api.example:${port}/a?b HTTP/1.1\r\nHost: api.example:${port}\r\n${more}\r\n`
@@ -131,7 +132,8 @@ void t.test('ForwardRequest passes answers on as they are', async (t) => {
       note: 'trailers follow',
       answer:
         'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\nKeep-Alive: no\r\n\r\n',
-      want: /\r\n0\r\nX-Sum: 1\r\n\r\n$/,
+      // They may be dropped (RFC 9110 6.5.1), and the relay drops them.
+      want: laneUnderTest === 'library' ? /\r\n0\r\nX-Sum: 1\r\n\r\n$/ : /\r\n0\r\n\r\n$/,
     },
     {
       note: 'early hints pass without what is for the answer, our own 100 is not theirs',
@@ -361,7 +363,12 @@ void t.test(
     t.equal(answer.status, 413)
     t.equal(answer.body, 'no')
     client.send('x'.repeat(96) + ask('GET', 1))
-    t.equal((await client.response()).status, 403, 'the rest of the upload is no request')
+    if (laneUnderTest === 'library') {
+      t.equal((await client.response()).status, 403, 'the rest of the upload is no request')
+    } else {
+      t.equal(answer.header('connection'), 'close')
+      t.same(await client.rest(), { text: '', how: 'end' })
+    }
   },
 )
 
@@ -444,7 +451,7 @@ void t.test(
             () =>
             async ({ signal }) => {
               begun.resolve()
-              if (signal !== undefined) await once(signal, 'abort')
+              await whenAborted(signal)
               return { kind: 'failed', reason: 'connect-failed' }
             },
         })

@@ -7,6 +7,7 @@ import type { InboundPorts } from '../../src/inbound/ports.ts'
 import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { monotonicNow } from '../../src/transport/slices.ts'
+import { setTunnelSlots, type TunnelSlots } from '../../src/transport/tunnel-slots.ts'
 import { type HeldInForce, holdInForce } from './in-force.ts'
 import type { InForceParts } from './settings-parts.ts'
 
@@ -41,7 +42,11 @@ interface Teardown {
 export async function startInbound(
   t: Teardown,
   parts: InForceParts,
-  options: { readonly pem?: ListenerPem; readonly dial?: Dial } = {},
+  options: {
+    readonly pem?: ListenerPem
+    readonly dial?: Dial
+    readonly slots?: TunnelSlots
+  } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
   const inForce = holdInForce(given)
@@ -60,6 +65,7 @@ export async function startInbound(
     version: () => inForce.current()?.version ?? '',
     onFault: (error) => complaints.push(String(error)),
   })
+  if (options.slots !== undefined) setTunnelSlots(openConnections, options.slots)
   const complain = (...words: unknown[]): void => {
     complaints.push(
       words.map((word) => (typeof word === 'string' ? word : describe(word))).join(' '),

@@ -17,6 +17,8 @@ export interface AnswerHead {
   /** How the body comes from the back end. */
   readonly framing: Framing
   readonly correlationId: string
+  /** Complete lines. */
+  readonly ownLines: string
   /** The last answer of its connection. */
   readonly isLast: boolean
 }
@@ -24,7 +26,7 @@ export interface AnswerHead {
 const statusLines = new Map<number, string>()
 
 /** Latin-1 text, its line end included. */
-export function statusLine(status: number): string {
+function statusLine(status: number): string {
   const known = statusLines.get(status)
   if (known !== undefined) return known
   const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`
@@ -54,9 +56,10 @@ export function isSentInChunks(framing: Framing, clientVersion: '1.0' | '1.1'): 
 export function formatAnswerHead(head: HeadOffsets, bytes: Buffer, answer: AnswerHead): string {
   const { framing, correlationId, clientVersion } = answer
   const hasNoLength = head.status === noContent || framing < 0
-  let text = statusLine(head.status) + keptLines(head, bytes, hasNoLength)
+  let text = statusLine(head.status) + keptLines(head, bytes, { hasNoLength, isInterim: false })
   text += `x-ringfence-correlation-id: ${correlationId}\r\n`
   if (!has(head, FieldKind.requestId)) text += `x-ms-request-id: ${correlationId}\r\n`
+  text += answer.ownLines
   if (!has(head, FieldKind.date)) text += currentDateLine()
   if (isSentInChunks(framing, clientVersion)) text += 'Transfer-Encoding: chunked\r\n'
   if (answer.isLast) text += 'Connection: close\r\n'
@@ -66,7 +69,7 @@ export function formatAnswerHead(head: HeadOffsets, bytes: Buffer, answer: Answe
 
 /** An informational answer on its way to the final one (RFC 9110 15.2). */
 export function formatInformational(head: HeadOffsets, bytes: Buffer): string {
-  return `${statusLine(head.status)}${keptLines(head, bytes, true)}\r\n`
+  return `${statusLine(head.status)}${keptLines(head, bytes, { hasNoLength: true, isInterim: true })}\r\n`
 }
 
 const noContent = 204
@@ -77,7 +80,11 @@ function has({ count, kinds }: HeadOffsets, kind: number): boolean {
 }
 
 /** In as few pieces as there are gaps. */
-function keptLines(head: HeadOffsets, bytes: Buffer, hasNoLength: boolean): string {
+function keptLines(
+  head: HeadOffsets,
+  bytes: Buffer,
+  { hasNoLength, isInterim }: { readonly hasNoLength: boolean; readonly isInterim: boolean },
+): string {
   const { count, kinds, fields } = head
   const named = namedByConnection(head, bytes)
   let text = ''
@@ -88,6 +95,8 @@ function keptLines(head: HeadOffsets, bytes: Buffer, hasNoLength: boolean): stri
     const isDropped =
       isForUs(kind) ||
       (hasNoLength && kind === FieldKind.contentLength) ||
+      // An id is one of the answer, and that is still to come.
+      (isInterim && kind === FieldKind.requestId) ||
       (named !== undefined &&
         kind !== FieldKind.contentLength &&
         named.has(nameOf(head, bytes, index)))

@@ -16,6 +16,8 @@ export interface AnswerFor {
   readonly method: string
   readonly clientVersion: '1.0' | '1.1'
   readonly correlationId: string
+  /** Our own lines in its head, besides. */
+  readonly answerLines: string
   /** Asked when the head is written: whether it is the last answer of its connection. */
   readonly isLast: () => boolean
 }
@@ -26,6 +28,9 @@ const maxAnswerFields = 1000
 
 /** Scanning and cutting out follow each other without a pause, so that one is enough for the thread. */
 const offsets = new HeadOffsets(maxAnswerFields)
+
+/** More is no courtesy but a flood. */
+const maxInterims = 32
 
 const switchingProtocols = 101
 const firstFinal = 200
@@ -43,8 +48,6 @@ export class Answer {
   status: number | undefined
   /** It cannot be passed on. */
   isInvalid = false
-  /** The client was told something of it. */
-  hasBegun = false
   isLast = false
   /** The back end keeps the connection, for so long if it says so. */
   keepsUpstream = false
@@ -53,6 +56,7 @@ export class Answer {
   readonly #body = new Body()
   /** A part of a head, kept until the rest of it comes. */
   #partial: Buffer | undefined
+  #interims = 0
 
   constructor(answerFor: AnswerFor) {
     this.#for = answerFor
@@ -65,7 +69,7 @@ export class Answer {
 
   /** Nothing of it has come. */
   get isUntouched(): boolean {
-    return !this.hasBegun && this.#partial === undefined
+    return this.status === undefined && this.#interims === 0 && this.#partial === undefined
   }
 
   /** Bytes behind its end, in the last `take`: they belong to no request. */
@@ -97,6 +101,7 @@ export class Answer {
       }
       // A switch that nobody asked for is none.
       if (headEnd <= 0 || offsets.status === switchingProtocols) return this.#refuse()
+      if (offsets.status < firstFinal && this.#interims === maxInterims) return this.#refuse()
       if (offsets.status >= firstFinal) return this.#begin(bytes, headEnd, end)
       this.#inform(bytes)
       at = headEnd
@@ -106,26 +111,26 @@ export class Answer {
 
   /** 100 was ours to send; of the others HTTP/1.0 knows nothing. */
   #inform(bytes: Buffer): void {
+    this.#interims++
     if (offsets.status === 100 || this.#for.clientVersion === '1.0') return
-    this.hasBegun = true
     this.#for.client.write(formatInformational(offsets, bytes), 'latin1')
   }
 
   #begin(bytes: Buffer, at: number, end: number): boolean {
-    const { method, clientVersion, correlationId, isLast } = this.#for
+    const { method, clientVersion, correlationId, answerLines, isLast } = this.#for
     const framing = responseFraming(offsets, bytes, method)
     if (framing === ambiguous) return this.#refuse()
     const { closes, hintMs } = readPersistence(offsets, bytes)
     this.keepsUpstream = !closes && framing !== untilClose
     this.hintMs = hintMs
     this.isLast = isLast() || (framing < 0 && clientVersion === '1.0')
-    this.hasBegun = true
     this.status = offsets.status
     this.#body.begin(framing, isSentInChunks(framing, clientVersion))
     const head = formatAnswerHead(offsets, bytes, {
       clientVersion,
       framing,
       correlationId,
+      ownLines: answerLines,
       isLast: this.isLast,
     })
     return this.#passBody(head, { bytes, at, end })
@@ -152,6 +157,9 @@ export class Answer {
     const { client } = this.#for
     const bodyBytes = this.#body.framedBytes
     if (bodyBytes === 0) return head === '' || client.write(head, 'latin1')
+    // A short string leaves from Node's stack; a buffer is an object that the engine must keep until it is written.
+    const text = head === '' ? undefined : this.#body.shortText(bytes)
+    if (text !== undefined) return client.write(head + text, 'latin1')
     const framed = Buffer.allocUnsafe(head.length + bodyBytes)
     if (head !== '') framed.write(head, 0, 'latin1')
     this.#body.copyTo(framed, head.length, bytes)

@@ -5,6 +5,7 @@ import { isIdempotent } from '../../wire/methods.ts'
 import { failureReason } from '../backend-failure.ts'
 import { Answer } from './answer.ts'
 import { Body } from './body.ts'
+import type { Forwarding } from './forwarding.ts'
 import type { FieldBlock } from './head-reader.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 
@@ -34,24 +35,6 @@ export interface CrossingOwner {
 
 /** What a client did to its own request after it was let through. */
 export type RequestFault = 'body-malformed' | 'body-too-slow'
-
-export interface Forwarding {
-  readonly upstream: Upstream
-  /** Field lines for the back end, with the empty line; Latin-1. */
-  readonly fieldLines: string
-  /** The request target for the back end. */
-  readonly target: string
-  readonly correlationId: string
-  readonly source: UpstreamSource
-}
-
-/** Where upstream connections come from and go to. */
-export interface UpstreamSource {
-  /** Takes a connection back whose last answer was whole. `hintMs`: how long the back end says that it keeps it. */
-  giveBack(upstream: Upstream, hintMs: number | undefined): void
-  /** A connection to try next; undefined: there is none. `lost` was not reached, or was given up while it was idle. */
-  again(lost: Upstream): Upstream | undefined
-}
 
 const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
 
@@ -118,15 +101,23 @@ export class Crossing implements UpstreamUser {
       method: this.method,
       clientVersion: this.block.httpVersion,
       correlationId: forwarding.correlationId,
-      isLast: () => this.block.closes || this.client.isDraining(),
+      answerLines: forwarding.answerLines ?? '',
+      // Answered before it was asked to the end: where the next request begins may never be known.
+      isLast: () => this.block.closes || !this.#request.isWhole || this.client.isDraining(),
     })
     if (this.block.expectation === 'continue' && !this.#request.isWhole) {
       this.client.stream.write(goOn, 'latin1')
     }
-    this.#use(forwarding.upstream)
+    this.sendOver(forwarding.upstream)
   }
 
-  #use(upstream: Upstream): void {
+  /** Sends what is forwarded over this connection. */
+  sendOver(upstream: Upstream): void {
+    // The client has gone while the connection was sought.
+    if (this.#isOver) {
+      upstream.destroy()
+      return
+    }
     this.#upstream = upstream
     upstream.user = this
     if (upstream.isReady) this.onReady()
@@ -187,7 +178,7 @@ export class Crossing implements UpstreamUser {
     this.client.touch()
     const isTaken = answer.take(bytes, length)
     if (answer.isInvalid) {
-      this.#fail('backend-invalid')
+      this.fail('backend-invalid')
       return false
     }
     if (!answer.isWhole) return isTaken
@@ -250,7 +241,7 @@ export class Crossing implements UpstreamUser {
     } else if (!this.#request.isWhole && this.#isRequestSent && !this.#isUpstreamFull) {
       this.#endWith('body-idle-timeout', 'body-too-slow')
     } else {
-      this.#fail('backend-timeout')
+      this.fail('backend-timeout')
     }
   }
 
@@ -321,14 +312,15 @@ export class Crossing implements UpstreamUser {
     const forwarding = this.#forwarding
     if (lost === undefined || forwarding === undefined) return
     lost.user = undefined
-    const next = this.#mayTryAgain(lost, error) ? forwarding.source.again(lost) : undefined
-    if (next === undefined) {
-      this.#fail(failureReason(error ?? new Error('closed'), lost.phase))
+    const next = this.#mayTryAgain(lost, error) ? forwarding.source.again(lost) : 'none'
+    if (next === 'none') {
+      this.fail(failureReason(error ?? new Error('closed'), lost.phase))
       return
     }
     lost.destroy()
+    this.#upstream = undefined
     this.#isRequestSent = false
-    this.#use(next)
+    if (next !== 'later') this.sendOver(next)
   }
 
   /** Before it was reached nothing was sent; an idle connection was given up as the request arrived (RFC 9112 9.3.1). */
@@ -346,7 +338,8 @@ export class Crossing implements UpstreamUser {
     )
   }
 
-  #fail(reason: FailureReason): void {
+  /** The other side failed: the client is refused, or cut off if it was told something already. */
+  fail(reason: FailureReason): void {
     this.#endWith(reason, reason)
   }
 
@@ -359,8 +352,9 @@ export class Crossing implements UpstreamUser {
     else this.#owner?.onFailure(refusal)
   }
 
+  /** The client has been sent the head of an answer, not only hints of one. */
   #hasAnswerBegun(): boolean {
-    return this.#answer?.hasBegun === true
+    return this.#answer?.status !== undefined
   }
 
   #cut(): void {

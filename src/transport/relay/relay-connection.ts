@@ -26,6 +26,8 @@ export interface RelayOwner {
   limits(): RelayLimits
   /** A head has arrived: the crossing is to be refused, forwarded or taken over, now or later. */
   onRequest(crossing: Crossing): void
+  /** What opens with bytes of another protocol is left without a word, or told that it is `malformed`. */
+  readonly answersNoise: boolean
   /** Nothing that follows can be read. `answerLast` or `end` the connection. */
   onUnreadable(why: Unreadable): void
   /** Whether each answer is the last of its connection. */
@@ -72,6 +74,10 @@ export class RelayConnection implements Phased, CrossingClient {
   #discarded = 0
   #bodyIdleMs = 0
   #isHeadBegun = false
+  /** Where the head of the request under way is. */
+  #headIn: Buffer | undefined
+  #headStart = 0
+  #headEnd = 0
 
   /** Takes the stream over, which has an error handler. */
   constructor(stream: Duplex, owner: RelayOwner) {
@@ -152,6 +158,12 @@ export class RelayConnection implements Phased, CrossingClient {
     return unread
   }
 
+  /** The same with the head of the request under way in front: whoever reads it reads the request anew. */
+  handBack(): Buffer {
+    const head = this.#headIn?.subarray(this.#headStart, this.#headEnd) ?? Buffer.alloc(0)
+    return Buffer.concat([head, this.handOver()])
+  }
+
   /** The upstream takes no more for now, or takes more again. */
   holdBack(isHeldBack: boolean): void {
     this.#isHeldBack = isHeldBack
@@ -162,6 +174,7 @@ export class RelayConnection implements Phased, CrossingClient {
   /** The answer is out. */
   endCrossing({ isLast, hasUnread }: { isLast: boolean; hasUnread: boolean }): void {
     this.#crossing = undefined
+    this.#headIn = undefined
     this.#isHeldBack = false
     if (this.#state !== 'open') return
     // A drain that began behind the head of the answer: it said nothing of an end, and is one all the same.
@@ -207,7 +220,7 @@ export class RelayConnection implements Phased, CrossingClient {
 
   #readHead(bytes: Buffer): boolean {
     const { length } = bytes
-    let start = this.#unreadAt
+    const start = this.#unreadAt
     if (!this.#isHeadBegun) {
       // RFC 9112 2.2: one empty line in front of a request line is to be ignored.
       if (bytes[start] === carriageReturn && this.#hasSpoken) {
@@ -222,8 +235,8 @@ export class RelayConnection implements Phased, CrossingClient {
       this.dueAt = sharedPhases.in(this.#owner.limits().timeouts.headerMs)
     }
     if (!this.#hasSpoken && !isLetter(bytes[start])) {
-      // Another protocol: there is nobody to answer.
-      this.stream.destroy()
+      if (this.#owner.answersNoise) this.#owner.onUnreadable('malformed')
+      else this.stream.destroy()
       return false
     }
     const { limits, timeouts } = this.#owner.limits()
@@ -241,7 +254,9 @@ export class RelayConnection implements Phased, CrossingClient {
       this.#owner.onUnreadable(beginsHttp2(bytes, start) ? 'http2' : 'malformed')
       return false
     }
-    start = headEnd
+    this.#headIn = bytes
+    this.#headStart = start
+    this.#headEnd = headEnd
     this.#take(headEnd - this.#unreadAt)
     this.#isHeadBegun = false
     this.#hasSpoken = true

@@ -1,4 +1,5 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { KiB } from '../../units.ts'
 import { type BackendPhase, connectDeadlineCode } from '../backend-failure.ts'
@@ -39,59 +40,31 @@ const sharedBuffer = Buffer.allocUnsafeSlow(64 * KiB)
  *   user ── write ──▶ socket ──▶ back end
  *   user ◀─ onBytes ─ shared buffer ◀─ socket ◀── back end
  *
- * Owned by whoever has it: a user while it is in use, the pool while it is idle.
+ * Owned by whoever has it: a user while it is in use, a pool while it rests.
  */
 export class Upstream implements Phased {
-  readonly socket: Socket
+  readonly socket: Duplex
   /** It has served a request before: it may be gone by the time the next arrives. */
   isReused = false
   user: UpstreamUser | undefined
   phase: BackendPhase
   dueAt: number
+  /** Called once, when it is closed, whoever had it. */
+  onGone: (() => void) | undefined
   #error: Error | undefined
-  readonly #onGone: (upstream: Upstream) => void
 
-  constructor(options: {
-    readonly address: UpstreamAddress
-    /** For name, connection and handshake together. */
-    readonly connectMs: number
-    /** A ticket of an earlier connection, to spare the handshake. */
-    readonly session?: Buffer | undefined
-    readonly onSession?: ((session: Buffer) => void) | undefined
-    /** Called once, when it is closed, whoever had it. */
-    readonly onGone: (upstream: Upstream) => void
-  }) {
-    const { address, connectMs, session, onSession, onGone } = options
-    this.#onGone = onGone
-    this.phase = isIP(address.host) === 0 ? 'resolving' : 'connecting'
-    this.dueAt = sharedPhases.in(connectMs)
-    const tcp = {
-      host: address.host,
-      port: address.port,
-      noDelay: true,
-      allowHalfOpen: true,
-      onread: { buffer: sharedBuffer, callback: (length: number) => this.#read(length) },
-    }
-    this.socket =
-      address.tls === undefined
-        ? connectTcp(tcp)
-        : connectTls(Object.assign(tcp, secureOptions(address.tls, session)))
-    const { socket } = this
+  /** `phase` is `ready` for a stream that is connected. The stream has an error handler, or gets one here. */
+  constructor(socket: Duplex, given: { readonly phase: BackendPhase; readonly connectMs: number }) {
+    this.socket = socket
+    this.phase = given.phase
+    this.dueAt =
+      given.phase === 'ready' ? Number.POSITIVE_INFINITY : sharedPhases.in(given.connectMs)
     socket.on('error', (error) => {
       this.#error = error
     })
-    if (onSession !== undefined) socket.on('session', onSession)
-    socket.on('lookup', (error: Error | null) => {
-      if (error === null && this.phase === 'resolving') this.phase = 'connecting'
-    })
-    socket.once('connect', () => {
-      if (address.tls === undefined) this.#ready()
-      else this.phase = 'securing'
-    })
-    if (address.tls !== undefined) socket.once('secureConnect', () => this.#ready())
     socket.on('drain', () => this.user?.onDrain())
     socket.on('end', () => {
-      // An idle one that the peer gives up is of no use any more.
+      // A resting one that the peer gives up is of no use any more.
       if (this.user === undefined) socket.destroy()
       else this.user.onEnd()
     })
@@ -103,13 +76,47 @@ export class Upstream implements Phased {
     return this.phase === 'ready'
   }
 
+  /** It cannot be used any more. */
+  get isGone(): boolean {
+    return this.socket.destroyed || !this.socket.writable || !this.socket.readable
+  }
+
   onDue(): void {
     this.dueAt = Number.POSITIVE_INFINITY
-    if (this.isReady) {
-      if (this.user === undefined) this.socket.destroy()
-      return
+    if (!this.isReady) {
+      const error = new Error('connect deadline')
+      this.socket.destroy(Object.assign(error, { code: connectDeadlineCode }))
+    } else if (this.user === undefined) {
+      this.socket.destroy()
     }
-    this.socket.destroy(Object.assign(new Error('connect deadline'), { code: connectDeadlineCode }))
+  }
+
+  /** Bytes have come, in the first `length` of the buffer. False: no more until the socket is resumed. */
+  onRead(bytes: Buffer, length: number): boolean {
+    // Nobody asked a resting connection for anything: whatever it says belongs to no request.
+    if (this.user === undefined) {
+      this.socket.destroy()
+      return false
+    }
+    return this.user.onBytes(bytes, length)
+  }
+
+  becomeReady(): void {
+    this.phase = 'ready'
+    this.dueAt = Number.POSITIVE_INFINITY
+    this.user?.onReady()
+  }
+
+  /** Nobody uses it; it is given up after so many milliseconds. */
+  rest(milliseconds: number): void {
+    this.user = undefined
+    this.isReused = true
+    this.dueAt = sharedPhases.in(milliseconds)
+  }
+
+  /** Somebody is about to use it. */
+  wake(): void {
+    this.dueAt = Number.POSITIVE_INFINITY
   }
 
   /** Nobody hears of it any more. */
@@ -118,28 +125,61 @@ export class Upstream implements Phased {
     this.socket.destroy()
   }
 
-  #ready(): void {
-    this.phase = 'ready'
-    this.dueAt = Number.POSITIVE_INFINITY
-    this.user?.onReady()
-  }
-
-  #read(length: number): boolean {
-    // Nobody asked an idle connection for anything: whatever it says belongs to no request.
-    if (this.user === undefined) {
-      this.socket.destroy()
-      return false
-    }
-    return this.user.onBytes(sharedBuffer, length)
-  }
-
   #close(): void {
     sharedPhases.remove(this)
-    this.#onGone(this)
+    this.onGone?.()
+    this.onGone = undefined
     const { user } = this
     this.user = undefined
     user?.onLost(this.#error)
   }
+}
+
+/** Over a stream that is connected already. */
+export function upstreamOver(stream: Duplex): Upstream {
+  const upstream = new Upstream(stream, { phase: 'ready', connectMs: 0 })
+  stream.on('data', (chunk: Buffer) => {
+    if (!upstream.onRead(chunk, chunk.length)) stream.pause()
+  })
+  return upstream
+}
+
+export interface ConnectOptions {
+  readonly address: UpstreamAddress
+  /** For name, connection and handshake together. */
+  readonly connectMs: number
+  /** A ticket of an earlier connection, to spare the handshake. */
+  readonly session?: Buffer | undefined
+  readonly onSession?: ((session: Buffer) => void) | undefined
+}
+
+/** One that is being made. */
+export function connectUpstream({
+  address,
+  connectMs,
+  session,
+  onSession,
+}: ConnectOptions): Upstream {
+  const { host, port, tls } = address
+  const callback = (length: number): boolean => upstream.onRead(sharedBuffer, length)
+  const onread = { buffer: sharedBuffer, callback }
+  const tcp = { host, port, noDelay: true, allowHalfOpen: true, onread }
+  const socket =
+    tls === undefined
+      ? connectTcp(tcp)
+      : connectTls(Object.assign(tcp, secureOptions(tls, session)))
+  const phase = isIP(host) === 0 ? 'resolving' : 'connecting'
+  const upstream = new Upstream(socket, { phase, connectMs })
+  if (onSession !== undefined) socket.on('session', onSession)
+  socket.on('lookup', (error: Error | null) => {
+    if (error === null && upstream.phase === 'resolving') upstream.phase = 'connecting'
+  })
+  socket.once('connect', () => {
+    if (tls === undefined) upstream.becomeReady()
+    else upstream.phase = 'securing'
+  })
+  if (tls !== undefined) socket.once('secureConnect', () => upstream.becomeReady())
+  return upstream
 }
 
 function secureOptions(

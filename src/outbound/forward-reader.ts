@@ -1,0 +1,89 @@
+import type { InForce } from '../settings/in-force.ts'
+import type { FieldBlock } from '../transport/relay/head-reader.ts'
+import type { Authority } from '../wire/authority.ts'
+import { ambiguous, chunked } from '../wire/framing.ts'
+import { isOriginForm } from '../wire/request-head.ts'
+import { type ForwardHead, readForwardHead } from './forward-head.ts'
+import { writeOutgoingHeaders } from './outgoing-headers.ts'
+import { headerCountOf } from './proxy-context.ts'
+
+/** What a request in absolute-form asks for, and what of it goes out. */
+export type ForwardReading =
+  | {
+      readonly kind: 'head'
+      readonly authority: Authority
+      readonly path: string
+      /** With the empty line; Latin-1. */
+      readonly fieldLines: string
+      /** Identity and forwarding fields of the client, as spelled. */
+      readonly removed: readonly string[]
+    }
+  | Extract<ForwardHead, { kind: 'bad-request' }>
+
+interface Known {
+  readonly block: FieldBlock
+  readonly inForce: InForce | undefined
+  /** The target up to its path. */
+  readonly site: string
+  readonly reading: Extract<ForwardReading, { kind: 'head' }>
+}
+
+const schemeLength = 'http://'.length
+
+/**
+ * Reads the heads of one connection. What was read of the fields holds for the next request with the same fields to the
+ * same site under the same settings.
+ */
+export class ForwardReader {
+  #known: Known | undefined
+
+  read(
+    request: { readonly method: string; readonly target: string; readonly block: FieldBlock },
+    inForce: InForce | undefined,
+  ): ForwardReading {
+    const { method, target, block } = request
+    const known = this.#known
+    if (known?.block === block && known.inForce === inForce && target.startsWith(known.site)) {
+      const path = target.slice(known.site.length)
+      if (isOriginForm(path)) return { ...known.reading, path }
+    }
+    const { httpVersion, rawHeaders, framing, expectation } = block
+    const head = readForwardHead(
+      { method, target, httpVersion, rawHeaders },
+      { headerCount: headerCountOf(inForce?.settings), isUpgrade: false },
+    )
+    if (head.kind === 'bad-request') return head
+    const { authority, path } = head
+    if (expectation === 'unknown') {
+      return { kind: 'bad-request', authority, detail: 'unknown expectation' }
+    }
+    if (framing === ambiguous) {
+      return { kind: 'bad-request', authority, detail: 'the framing is ambiguous' }
+    }
+    const names = inForce?.settings.identity.headers
+    const { headers, removed } = writeOutgoingHeaders(rawHeaders, { authority, names })
+    let fieldLines = ''
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      fieldLines += `${headers[index]}: ${headers[index + 1]}\r\n`
+    }
+    if (framing === chunked) fieldLines += 'Transfer-Encoding: chunked\r\n'
+    const reading = {
+      kind: 'head',
+      authority,
+      path,
+      removed,
+      fieldLines: `${fieldLines}\r\n`,
+    } as const
+    const slash = target.indexOf('/', schemeLength)
+    // A target without a path, or with a query first, is rare.
+    if (slash !== -1 && path === target.slice(slash)) {
+      this.#known = { block, inForce, site: target.slice(0, slash), reading }
+    }
+    return reading
+  }
+
+  /** Lets go of what was in force. */
+  forget(): void {
+    this.#known = undefined
+  }
+}

@@ -1,0 +1,270 @@
+import { unloggable } from '../audit/record.ts'
+import type { CloseReason, FailureReason } from '../reasons.ts'
+import { currentDateLine } from '../transport/relay/answer-head.ts'
+import type { Crossing, CrossingOwner, RequestFault } from '../transport/relay/crossing.ts'
+import type { UpstreamSource } from '../transport/relay/forwarding.ts'
+import { restingMs } from '../transport/relay/upstream-pool.ts'
+import { type Upstream, upstreamOver } from '../transport/relay/upstream.ts'
+import { prefersHtml } from '../wire/accept.ts'
+import { formatRefusalHead, type Refusal, renderRefusal } from '../wire/refusal.ts'
+import { poolKey, type Pooled } from './connection-pool.ts'
+import { describeDestination, Exchange, type Peer } from './exchange.ts'
+import { ownVia } from './outgoing-headers.ts'
+import type { ProxyContext, UnderWay } from './proxy-context.ts'
+import { type Reached, reach } from './reach.ts'
+import { denialFor, sayingFor } from './refusal-words.ts'
+import { refuse, type Refusing, wordFailure } from './refusing.ts'
+import type { ForwardReader } from './forward-reader.ts'
+import { type Admitted, type Asked, decide } from './verdict.ts'
+
+const protocol = 'HTTP:TCP'
+
+const viaLine = `Via: ${ownVia}\r\n`
+
+/** What the log calls what a client did to its own request. */
+const faults = {
+  'body-malformed': 'client-invalid',
+  'body-too-slow': 'body-idle-timeout',
+} as const satisfies Record<RequestFault, CloseReason>
+
+/**
+ * One request in absolute-form through the relay, from its head to the last byte of its answer:
+ *
+ *   head ─ decide ─ pooled connection, or reach ─ register ─ Crossing.forward
+ */
+export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
+  readonly #context: ProxyContext
+  readonly #crossing: Crossing
+  readonly #exchange: Exchange
+  readonly #reader: ForwardReader
+  #asked: Asked | undefined
+  /** Aborted when the client goes away while its destination is sought. */
+  #aborted: AbortController | undefined
+  #pooled: Omit<Pooled<Upstream>, 'connection'> | undefined
+  #fieldLines = ''
+  #path = ''
+  #isSent = false
+  #isOver = false
+
+  constructor(
+    context: ProxyContext,
+    arrival: { readonly crossing: Crossing; readonly peer: Peer; readonly reader: ForwardReader },
+  ) {
+    const { crossing, peer, reader } = arrival
+    this.#context = context
+    this.#crossing = crossing
+    this.#reader = reader
+    this.#exchange = new Exchange(context.ports, {
+      listener: context.listener,
+      peer: peer.address,
+      peerPort: peer.port,
+      operationName: crossing.method,
+    })
+    crossing.adopt(this)
+    context.underWay.add(this)
+  }
+
+  serve(): void {
+    try {
+      this.#serve()
+    } catch (error) {
+      this.#fault(error, 'a request could not be forwarded')
+    }
+  }
+
+  end(reason: CloseReason): void {
+    if (this.#isOver || this.#crossing.abort(reason) === 'done') return
+    const denial = denialFor(reason)
+    const said = sayingFor(reason)
+    if (denial !== undefined && !this.#exchange.recorded) {
+      this.#refuse({ decision: this.#exchange.deny(denial), message: said.message })
+      return
+    }
+    const { rawHeaders } = this.#crossing.block
+    this.#say(wordFailure(this.#exchange, { ...said, asked: this.#asked, rawHeaders }))
+  }
+
+  onFailure(reason: FailureReason | RequestFault): void {
+    const { rawHeaders } = this.#crossing.block
+    const said =
+      reason === 'body-malformed' || reason === 'body-too-slow'
+        ? sayingFor(faults[reason])
+        : { reason }
+    this.#say(wordFailure(this.#exchange, { ...said, asked: this.#asked, rawHeaders }))
+  }
+
+  onEnd(closeReason: CloseReason): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#aborted?.abort()
+    this.#exchange.bytesIn = this.#crossing.bytesIn
+    this.#exchange.bytesOut = this.#crossing.bytesOut
+    this.#exchange.close(closeReason, this.#crossing.status)
+    this.#context.underWay.delete(this)
+  }
+
+  giveBack(upstream: Upstream, hintMs: number | undefined): void {
+    const { upstreams, ports } = this.#context
+    const pooled = this.#pooled
+    const keptMs = restingMs(hintMs)
+    const isCurrent = pooled?.version === ports.currentInForce()?.version
+    if (pooled === undefined || !isCurrent || keptMs <= 0) {
+      upstream.destroy()
+      return
+    }
+    upstream.rest(keptMs)
+    upstreams.give({ connection: upstream, ...pooled })
+  }
+
+  /** Decided anew: the policy may have changed meanwhile. */
+  again(lost: Upstream): 'later' | 'none' {
+    const asked = this.#asked
+    if (!lost.isReady || asked === undefined) return 'none'
+    const verdict = decide(asked, this.#context.ports.currentInForce())
+    process.nextTick(() => {
+      if (this.#isOver) return
+      if (verdict.kind === 'denied') this.end('policy-revoked')
+      else void this.#reach(verdict, asked)
+    })
+    return 'later'
+  }
+
+  #serve(): void {
+    const { ports } = this.#context
+    const inForce = ports.currentInForce()
+    const reading = this.#reader.read(this.#crossing, inForce)
+    if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
+    if (reading.kind === 'bad-request') {
+      const { kind: _, authority: __, ...more } = reading
+      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
+      return
+    }
+    const asked = this.#exchange.asked(reading.authority)
+    this.#path = reading.path
+    this.#fieldLines = reading.fieldLines
+    this.#exchange.removedHeaders = reading.removed
+    if (ports.accessLog.blocksNewWork) {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
+      return
+    }
+    const verdict = decide(asked, inForce)
+    if (verdict.kind === 'denied') {
+      this.#refuse(verdict)
+      return
+    }
+    const pooled = this.#takePooled(verdict, asked)
+    if (pooled === undefined) void this.#reach(verdict, asked)
+    else this.#sendPooled(pooled, { admitted: verdict, asked })
+  }
+
+  #takePooled(admitted: Admitted, asked: Asked): Pooled<Upstream> | undefined {
+    if (admitted.route.kind === 'fronted') return undefined
+    return this.#context.upstreams.take(poolKey(admitted.inForce.version, asked.destination))
+  }
+
+  #sendPooled(
+    pooled: Pooled<Upstream>,
+    { admitted, asked }: { readonly admitted: Admitted; readonly asked: Asked },
+  ): void {
+    const { connection, ...facts } = pooled
+    const destination = describeDestination(asked, { protocol, admitted, address: facts.address })
+    this.#exchange.record(admitted.decision, { destination })
+    if (!this.#register({ admitted, asked, address: facts.address })) {
+      connection.destroy()
+      return
+    }
+    connection.wake()
+    this.#pooled = facts
+    this.#send(connection)
+  }
+
+  /** Never rejects. */
+  async #reach(admitted: Admitted, asked: Asked): Promise<void> {
+    const { ports, dialPeer } = this.#context
+    const exchange = this.#exchange
+    this.#aborted ??= new AbortController()
+    const { signal } = this.#aborted
+    try {
+      const reached = await reach({
+        exchange,
+        asked,
+        admitted,
+        ports,
+        dialPeer,
+        protocol,
+        signal,
+        forTunnel: false,
+      })
+      if (reached.kind === 'reached') this.#goOn(reached, asked)
+      else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
+      else if (reached.kind === 'denied') this.#refuse(reached)
+      else if (reached.kind === 'failed') this.#crossing.fail(reached.reason)
+    } catch (error) {
+      this.#fault(error, 'a destination could not be reached')
+    }
+  }
+
+  #goOn(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): void {
+    const { admitted, address, upstream } = reached
+    const { stream } = upstream
+    if (this.#isOver || !this.#register({ admitted, asked, address })) {
+      stream.destroy()
+      return
+    }
+    if (upstream.kind === 'dialled') {
+      const { version } = admitted.inForce
+      this.#pooled = { key: poolKey(version, asked.destination), version, address }
+    } else {
+      this.#pooled = undefined
+    }
+    this.#send(upstreamOver(stream))
+  }
+
+  #send(upstream: Upstream): void {
+    if (this.#isSent) {
+      this.#crossing.sendOver(upstream)
+      return
+    }
+    this.#isSent = true
+    this.#crossing.forward({
+      upstream,
+      source: this,
+      fieldLines: this.#fieldLines,
+      target: this.#path,
+      correlationId: this.#exchange.correlationId,
+      answerLines: viaLine,
+    })
+  }
+
+  /** False: what is in force now does not allow it any more, and the client has been told. */
+  #register(facts: {
+    readonly admitted: Admitted
+    readonly asked: Asked
+    readonly address: Pooled<Upstream>['address']
+  }): boolean {
+    const { admitted, asked, address } = facts
+    const revoke = (): void => this.end('policy-revoked')
+    if (this.#exchange.open(asked, { admitted, address, revoke })) return true
+    this.end('policy-revoked')
+    return false
+  }
+
+  #refuse(refusing: Omit<Refusing, 'asked' | 'protocol' | 'html'>): void {
+    const html = prefersHtml(this.#crossing.block.rawHeaders)
+    const asked = this.#asked
+    // A head that does not read one way only says nothing about where the next request begins.
+    const isLast = refusing.decision.reason === 'bad-request'
+    this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), isLast)
+  }
+
+  #say(refusal: Refusal, isLast = false): void {
+    const rendered = renderRefusal(refusal)
+    const head = formatRefusalHead(rendered) + currentDateLine()
+    this.#crossing.refuse({ status: rendered.status, head, body: rendered.body, isLast })
+  }
+
+  #fault(error: unknown, what: string): void {
+    this.#context.ports.log.error({ err: error }, what)
+    this.end('internal-error')
+  }
+}
