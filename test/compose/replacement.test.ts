@@ -22,7 +22,7 @@ function startClock(t: { readonly teardown: (undo: () => void) => unknown }) {
     failures,
     advance: (ms: number) => (clock += ms),
     /** How long until the next is replaced. */
-    async next(): Promise<number> {
+    next: async (): Promise<number> => {
       const at = performance.now()
       await new Promise<void>((resolve) => (waiting = resolve))
       return performance.now() - at
