@@ -54,12 +54,11 @@ export async function connectHttp2(options: {
   await once(session, 'connect')
 
   function request(path: string, { headers, body, open }: RequestParts = {}): ClientHttp2Stream {
-    const stream = session.request(
-      { ':authority': 'orders.test', ':path': path, ...headers },
-      { endStream: false },
-    )
+    const endStream = open !== true && body === undefined
+    const fields = { ':authority': 'orders.test', ':path': path, ...headers }
+    const stream = session.request(fields, { endStream })
     stream.on('error', () => {})
-    if (open !== true) stream.end(body)
+    if (open !== true && !endStream) stream.end(body)
     return stream
   }
 
