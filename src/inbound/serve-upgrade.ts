@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import { cut } from '../transport/cut.ts'
 import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
+import { HeldSlot } from '../transport/held-slot.ts'
 import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
 import { KiB, seconds } from '../units.ts'
 import { headerValues, type RawHeaders } from '../wire/headers.ts'
@@ -69,18 +70,18 @@ class ServedUpgrade {
   readonly #connection: Connection
   readonly #exchange: Exchange
   readonly #deadline: Deadline
+  readonly #slot: HeldSlot
   #held: Buffer[]
   #heldBytes: number
   #call: ClientRequest | undefined
   #tunnel: Tunnel | undefined
   #isAnswered = false
   #closeReason: CloseReason | undefined
-  /** The resource whose slot it has. */
-  #slot: string | undefined
 
   constructor(context: InboundContext, { facts, connection, head }: UpgradeRequest) {
     const { ports, exchanges } = context
     this.#context = context
+    this.#slot = new HeldSlot(context.slots)
     this.#connection = connection
     this.#held = head.length === 0 ? [] : [head]
     this.#heldBytes = head.length
@@ -106,12 +107,11 @@ class ServedUpgrade {
   begin(refuseAs: RefuseAs | undefined): void {
     const { ports } = this.#context
     const { facts, correlationId } = this.#exchange
-    const { slots } = this.#context
     const limit = ports.currentInForce()?.settings.limits.tunnelsPerResource ?? 0
     const admission = admit(ports, facts, {
       correlationId,
       refuseAs,
-      isFull: (resource) => slots.taken(resource) >= limit,
+      isFull: (resource) => !this.#slot.take(resource, limit),
       revoke: () => this.#abort('policy-revoked'),
     })
     if (admission.kind === 'refused') {
@@ -119,10 +119,7 @@ class ServedUpgrade {
       this.#refuse(decision.reason, status)
       return
     }
-    const { judgement, standing } = admission
-    this.#exchange.admitted = standing
-    this.#slot = judgement.decision.resource?.id.key
-    if (this.#slot !== undefined) slots.take(this.#slot, limit)
+    this.#exchange.admitted = admission.standing
     try {
       this.#ask(admission)
     } catch (error) {
@@ -288,8 +285,7 @@ class ServedUpgrade {
 
   #end(closeReason: CloseReason): void {
     this.#deadline.cancel()
-    if (this.#slot !== undefined) this.#context.slots.release(this.#slot)
-    this.#slot = undefined
+    this.#slot.release()
     this.#exchange.end(closeReason)
   }
 }

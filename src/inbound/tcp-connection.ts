@@ -6,6 +6,7 @@ import type { CloseReason } from '../reasons.ts'
 import type { Timeouts } from '../settings/settings.ts'
 import { closeGently } from '../transport/close-gently.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
+import { HeldSlot } from '../transport/held-slot.ts'
 import { openTunnel, type Tunnel, type TunnelEnd } from '../transport/tunnel.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import { inboundRecord } from './access-record.ts'
@@ -40,10 +41,9 @@ export class TcpConnection {
   readonly #correlationId: string
   readonly #startedAt: number
   readonly #aborted = new AbortController()
+  readonly #slot: HeldSlot
   readonly #over = Promise.withResolvers<void>()
   #standing: Standing | undefined
-  /** The resource (`ResourceId.key`) whose slot it has. */
-  #slot: string | undefined
   #tunnel: Tunnel | undefined
   #isOver = false
 
@@ -58,6 +58,7 @@ export class TcpConnection {
     this.#facts = facts
     this.#correlationId = facts.delivery?.correlationId ?? ports.newCorrelationId()
     this.#startedAt = ports.monotonicNow()
+    this.#slot = new HeldSlot(context.slots)
   }
 
   /** Resolves once what was admitted has ended and its end line is written. */
@@ -73,12 +74,12 @@ export class TcpConnection {
     const admission = admit(ports, this.#facts, {
       correlationId: this.#correlationId,
       refuseAs,
-      isFull: (resource) => !this.#takeSlot(resource, limit),
+      isFull: (resource) => !this.#slot.take(resource, limit),
       revoke: () => this.end('policy-revoked'),
     })
     // Without settings nothing is admitted.
     if (admission.kind === 'refused' || settings === undefined) {
-      this.#releaseSlot()
+      this.#slot.release()
       closeGently(this.#stream)
       return
     }
@@ -94,22 +95,6 @@ export class TcpConnection {
   end(closeReason: CloseReason): void {
     if (this.#tunnel !== undefined) this.#tunnel.end(closeReason)
     else this.#abandon(closeReason)
-  }
-
-  /**
-   * Taken when it is asked for, and not later: another thread may have the last one by then. Where the policy changes
-   * meanwhile it is asked for again, and the resource may be another.
-   */
-  #takeSlot(resource: string, limit: number): boolean {
-    this.#releaseSlot()
-    if (!this.#context.slots.take(resource, limit)) return false
-    this.#slot = resource
-    return true
-  }
-
-  #releaseSlot(): void {
-    if (this.#slot !== undefined) this.#context.slots.release(this.#slot)
-    this.#slot = undefined
   }
 
   async #join(backend: Backend, timeouts: Timeouts): Promise<void> {
@@ -161,7 +146,7 @@ export class TcpConnection {
     const standing = this.#standing
     const resource = standing.judgement.decision.resource?.id.key
     open.delete(this)
-    this.#releaseSlot()
+    this.#slot.release()
     ports.openConnections.unregister(standing.entry)
     const durationMs = ports.monotonicNow() - this.#startedAt
     const counted = { bytesIn, bytesOut, durationMs }

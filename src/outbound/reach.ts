@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FailureReason } from '../reasons.ts'
+import type { CancelSignal } from '../transport/cancellation.ts'
 import type { Dialled } from '../transport/dial.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
 import type { IpAddress } from '../wire/address.ts'
@@ -54,7 +55,7 @@ export interface ReachOptions {
   readonly dialPeer: DialAuthority
   readonly protocol: string
   /** Aborted when the client goes away. */
-  readonly signal: AbortSignal
+  readonly signal: CancelSignal
   /** What is dialled is read by a tunnel and nobody else. */
   readonly forTunnel: boolean
 }
@@ -164,7 +165,7 @@ function allow(options: ReachOptions, address?: IpAddress): void {
 }
 
 /** Undefined as soon as the client is gone; the work itself ends at its own deadline. */
-async function unlessGone<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+async function unlessGone<T>(signal: CancelSignal, work: Promise<T>): Promise<T | undefined> {
   if (signal.aborted) return undefined
   const { promise: gone, resolve } = Promise.withResolvers<undefined>()
   const leave = (): void => resolve(undefined)

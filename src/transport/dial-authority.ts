@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { type IpAddress, parseAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { CancelSignal } from './cancellation.ts'
 import type { Dial, Dialled } from './dial.ts'
 import { monotonicNow } from './slices.ts'
 
@@ -14,7 +15,7 @@ export interface DialAuthorityRequest {
   readonly authority: Authority
   /** For the look-up and all attempts together. */
   readonly timeoutMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** As in `DialRequest`. */
   readonly forTunnel?: boolean
 }

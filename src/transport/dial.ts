@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net'
 import type { FailureReason } from '../reasons.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { CancelSignal } from './cancellation.ts'
+import { sharedDeadlines } from './deadlines.ts'
 import { IntakeSocket } from './intake-socket.ts'
 import { monotonicNow } from './slices.ts'
 
@@ -14,7 +16,7 @@ export interface DialRequest {
   readonly port: number
   /** For all attempts together. */
   readonly timeoutMs: number
-  readonly signal?: AbortSignal
+  readonly signal?: CancelSignal
   /** Gives an `IntakeSocket`, which only a tunnel can read. */
   readonly forTunnel?: boolean
 }
@@ -59,7 +61,7 @@ export function createDial(): Dial {
 interface AttemptOptions {
   readonly port: number
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
+  readonly signal: CancelSignal | undefined
   readonly forTunnel: boolean
 }
 
@@ -70,11 +72,15 @@ function tryOne(address: IpAddress, options: AttemptOptions): Promise<Attempt> {
     const socket = forTunnel
       ? new IntakeSocket().connect({ host, port })
       : connect({ host, port, noDelay: true, allowHalfOpen: true })
-    const timer = setTimeout(() => fail('connect-timeout'), timeoutMs)
+    const deadline = sharedDeadlines.watch({
+      idleMs: Infinity,
+      lifetimeMs: timeoutMs,
+      onExpire: () => fail('connect-timeout'),
+    })
     const abort = (): void => fail('connect-failed')
 
     function settle(attempt: Attempt): void {
-      clearTimeout(timer)
+      deadline.cancel()
       signal?.removeEventListener('abort', abort)
       resolve(attempt)
     }

@@ -2,7 +2,10 @@ import { startRingfence } from '../../src/compose.ts'
 import { collectLog } from '../support/ringfence.ts'
 import { watchLoop } from '../support/watch-loop.ts'
 
-/** An instance in a process of its own that reloads when told, and says how long its event loop stood still meanwhile. */
+/**
+ * An instance in a process of its own that reloads when told (`reload`), and says how long its event loop stood still
+ * meanwhile; or that only says so (`watch`).
+ */
 
 export interface ReloadReport {
   readonly kind: string
@@ -14,14 +17,13 @@ export interface ReloadReport {
   readonly residentBytes: number
 }
 
-const [configFile = ''] = process.argv.slice(2)
+const [configFile = '', settleMs = '100'] = process.argv.slice(2)
 const log = collectLog()
 const running = await startRingfence({ configFile, log })
-process.on('message', () => void reload())
+process.on('message', (what) => void (what === 'reload' ? reload() : watch()))
 process.on('disconnect', () => process.exit())
 process.send?.({
   ports: running.bound.map(({ name, address }) => [name, 'port' in address ? address.port : 0]),
-  residentBytes: process.memoryUsage.rss(),
 })
 
 async function reload(): Promise<void> {
@@ -29,8 +31,21 @@ async function reload(): Promise<void> {
   const started = performance.now()
   const { kind, version } = await running.reload('test')
   const durationMs = performance.now() - started
-  // What a swap leaves behind is collected later, and counts as well.
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  const residentBytes = process.memoryUsage.rss()
-  process.send?.({ kind, version, durationMs, ...probe(), residentBytes } satisfies ReloadReport)
+  await settle()
+  report({ kind, version, durationMs, ...probe() })
+}
+
+async function watch(): Promise<void> {
+  const probe = watchLoop()
+  await settle()
+  report({ kind: 'watched', version: undefined, durationMs: Number(settleMs), ...probe() })
+}
+
+/** What a swap leaves behind is collected later, and counts as well. */
+async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Number(settleMs)))
+}
+
+function report(rest: Omit<ReloadReport, 'residentBytes'>): void {
+  process.send?.({ ...rest, residentBytes: process.memoryUsage.rss() } satisfies ReloadReport)
 }

@@ -9,10 +9,11 @@ import type { ReloadReport } from './reload-child.ts'
 type Test = Pick<typeof t, 'teardown'>
 
 export interface LoadedReloads {
+  /** Of a while under the same load without a reload: what the machine does to anybody. */
+  readonly calm: ReloadReport
   readonly reports: readonly ReloadReport[]
   /** How often each answer came, `200` or what was wrong, over all requests in both directions. */
   readonly answers: ReadonlyMap<string, number>
-  readonly residentAtStart: number
 }
 
 const clientsPerDirection = 4
@@ -23,17 +24,23 @@ const clientsPerDirection = 4
  */
 export async function reloadUnderLoad(
   t: Test,
-  plan: { readonly size: number; readonly reloads: number },
+  plan: {
+    readonly size: number
+    readonly reloads: number
+    /** How long the event loop is watched after each, default 100 ms. */
+    readonly settleMs?: number
+  },
   onReport: (report: ReloadReport) => void = () => undefined,
 ): Promise<LoadedReloads> {
   const origin = await startOrigin()
   t.teardown(() => origin.close())
   const shop = await writeLargeShop(t, { size: plan.size, originPort: origin.port })
-  const child = fork(new URL('reload-child.ts', import.meta.url), [shop.configFile])
+  const child = fork(new URL('reload-child.ts', import.meta.url), [
+    shop.configFile,
+    String(plan.settleMs ?? 100),
+  ])
   t.teardown(() => child.kill('SIGKILL'))
-  const [hello] = (await once(child, 'message')) as [
-    { ports: (readonly [string, number])[]; residentBytes: number },
-  ]
+  const [hello] = (await once(child, 'message')) as [{ ports: (readonly [string, number])[] }]
   const ports = new Map(hello.ports)
   const agent = new Agent({ keepAlive: true })
   t.teardown(() => agent.destroy())
@@ -56,18 +63,22 @@ export async function reloadUnderLoad(
   )
   // What is loaded at the first request is no part of a reload.
   while ((answers.get('200') ?? 0) < 500) await new Promise((resolve) => setTimeout(resolve, 50))
+  const tell = async (what: 'reload' | 'watch'): Promise<ReloadReport> => {
+    const answer = once(child, 'message')
+    child.send(what)
+    const [report] = (await answer) as [ReloadReport]
+    onReport(report)
+    return report
+  }
+  const calm = await tell('watch')
   const reports: ReloadReport[] = []
   for (let number = 0; number < plan.reloads; number++) {
     await shop.mark(String(number))
-    const answer = once(child, 'message')
-    child.send('reload')
-    const [report] = (await answer) as [ReloadReport]
-    onReport(report)
-    reports.push(report)
+    reports.push(await tell('reload'))
   }
   isOver = true
   await Promise.all(load)
-  return { reports, answers, residentAtStart: hello.residentBytes }
+  return { calm, reports, answers }
 }
 
 async function ask(options: RequestOptions): Promise<string> {

@@ -4,6 +4,8 @@ import t from 'tap'
 import { startRawOrigin } from '../support/origin.ts'
 import type { InForceParts } from '../support/settings-parts.ts'
 import { enforced, startProxy, withoutRules } from './proxy-fixture.ts'
+import { whenAborted } from '../support/when-aborted.ts'
+import type { CancelSignal } from '../../src/transport/cancellation.ts'
 
 const connectTo = (authority: string, more = ''): string =>
   `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${more}\r\n`
@@ -252,13 +254,13 @@ void t.test('ConnectRequest stops working for a client that goes away', async (t
       t.same(proxy.dialled, [])
     })
     await t.test(`while it dials, ${how}`, async (t) => {
-      const dialling = Promise.withResolvers<AbortSignal | undefined>()
+      const dialling = Promise.withResolvers<CancelSignal | undefined>()
       const proxy = await startProxy(t, enforced(443), {
         dial:
           () =>
           async ({ signal }) => {
             dialling.resolve(signal)
-            if (signal !== undefined) await once(signal, 'abort')
+            await whenAborted(signal)
             return { kind: 'failed', reason: 'connect-failed' }
           },
       })
@@ -280,7 +282,7 @@ void t.test('ConnectRequest stops working for a client that goes away', async (t
         async ({ addresses, port, timeoutMs, signal }) => {
           const dialled = await real({ addresses, port, timeoutMs })
           dialling.resolve()
-          if (signal !== undefined) await once(signal, 'abort')
+          await whenAborted(signal)
           return dialled
         },
     })

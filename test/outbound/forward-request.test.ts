@@ -1,9 +1,9 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
 import { MiB } from '../../src/units.ts'
 import { enforced, startProxy, withoutRules } from './proxy-fixture.ts'
+import { whenAborted } from '../support/when-aborted.ts'
 import { laneUnderTest } from '../support/settings-parts.ts'
 
 const ask = (method: string, port: number, more = ''): string =>
@@ -451,7 +451,7 @@ void t.test(
             () =>
             async ({ signal }) => {
               begun.resolve()
-              if (signal !== undefined) await once(signal, 'abort')
+              await whenAborted(signal)
               return { kind: 'failed', reason: 'connect-failed' }
             },
         })

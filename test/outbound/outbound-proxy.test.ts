@@ -7,6 +7,7 @@ import t from 'tap'
 import { startOrigin, startRawOrigin } from '../support/origin.ts'
 import { rawClientOver } from '../support/raw-client.ts'
 import { enforced, listenerName, startProxy, withoutRules } from './proxy-fixture.ts'
+import { whenAborted } from '../support/when-aborted.ts'
 
 const connectTo = (port: number): string =>
   `CONNECT api.example:${port} HTTP/1.1\r\nHost: api.example:${port}\r\n\r\n`
@@ -137,7 +138,7 @@ void t.test('close ends everything with an answer or a reset, and says so', asyn
       dial: (real) => async (request) => {
         if (request.port !== 444) return real(request)
         dialling.resolve()
-        if (request.signal !== undefined) await once(request.signal, 'abort')
+        await whenAborted(request.signal)
         return { kind: 'failed', reason: 'connect-failed' }
       },
     },

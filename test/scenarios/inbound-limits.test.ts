@@ -2,6 +2,7 @@ import t from 'tap'
 import { setTimeout as wait } from 'node:timers/promises'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin } from '../support/origin.ts'
+import { upgradeRequest } from '../support/web-socket.ts'
 import { connectRaw } from '../support/raw-client.ts'
 
 const host = 'Host: orders.test\r\n'
@@ -97,4 +98,19 @@ void t.test('far too many connections are dropped, and the log says how many', a
   while (world.complaints.length === 0) await wait(50)
   t.equal(world.complaints.length, 1)
   for (const client of held) client.destroy()
+})
+
+void t.test('a slot that another thread takes first is none', async (t) => {
+  const released: string[] = []
+  const world = await startInbound(t, openShop('http://127.0.0.1:1'), {
+    // As with counts that threads share: there seems to be room until it is taken.
+    slots: { taken: () => 0, take: () => false, release: (resource) => released.push(resource) },
+  })
+  const client = await connectRaw(world)
+  client.send(upgradeRequest('orders.test'))
+  t.equal((await client.response()).status, 503)
+  client.destroy()
+  await world.quiet()
+  t.match(world.records, [{ decision: { effect: 'deny', reason: 'limit' } }])
+  t.same(released, [], 'what was not taken is not given back')
 })

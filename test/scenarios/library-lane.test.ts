@@ -7,8 +7,12 @@ import { minutes } from '../../src/units.ts'
 
 t.setTimeout(minutes(5))
 
+/** HTTP/2 has one lane. */
+const ofHttp2 = /inbound-(?:http2|grpc|every-protocol)/
+
 const files = ['scenarios/inbound-*.test.ts', 'scenarios/outbound-*.test.ts', 'outbound/*.test.ts']
   .flatMap((pattern) => globSync(join(import.meta.dirname, '..', pattern)))
+  .filter((file) => !ofHttp2.test(file))
   .toSorted()
 
 for (const file of files) {

@@ -4,12 +4,13 @@ import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { openBank, startInbound } from '../support/inbound-world.ts'
 import { startRawOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
+import type { CancelSignal } from '../../src/transport/cancellation.ts'
 
 /** An allowed connection that cannot be joined: its record stays an allow, its end line says why, its client sees an end. */
 
 /** A dial that tells when it begins and waits to be let go on. */
 function heldDial() {
-  const begun = Promise.withResolvers<AbortSignal | undefined>()
+  const begun = Promise.withResolvers<CancelSignal | undefined>()
   const release = Promise.withResolvers<void>()
   const dial: Dial = async (request) => {
     begun.resolve(request.signal)
