@@ -43,7 +43,7 @@ export interface LineSink {
   readonly problem: string | undefined
 }
 
-/** More in one write would save nothing while the target keeps up. */
+/** One write: more would save nothing while the target keeps up. */
 const batchBytes = 64 * KiB
 
 /** A pile of more batches goes out together, so many at once: where the loop is busy, it is long until the next write. */
@@ -66,10 +66,9 @@ const lineFeed = 0x0a
 export function createLineSink(options: LineSinkOptions): LineSink {
   const { target, flushIntervalMs, bufferBytes, onProblem, onRoom, write = writeFile } = options
   let open = openTarget(target)
-  /** Batches that are full, oldest first; and the one that is filling, with how much of it is filled. */
-  const full: Buffer[] = []
-  let filling: Buffer | undefined
-  let filled = 0
+  /** Batches that are full, oldest first; and the one that is filling. */
+  const full: string[] = []
+  let filling = ''
   /** The batch being written, and how much of it is. */
   let batch: Buffer | undefined
   let written = 0
@@ -93,12 +92,19 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     clearTimeout(retryTimer)
     if (batch === undefined) {
       if (replacement !== undefined) swap()
-      const next = takeNext()
-      if (next === undefined) {
+      let text = full.length > pile ? full.splice(0, maxBatches).join('') : full.shift()
+      if (text === undefined) {
+        text = filling
+        filling = ''
+        due = false
+        clearTimeout(flushTimer)
+        flushTimer = undefined
+      }
+      if (text === '') {
         state = 'idle'
         return
       }
-      batch = lead === '' ? next : Buffer.concat([Buffer.from(lead, 'latin1'), next])
+      batch = Buffer.from(lead + text, 'latin1')
       unwrittenBytes += lead.length
       offeredBytes += lead.length
       lead = ''
@@ -106,30 +112,6 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     }
     state = 'writing'
     write(open.fd, batch, written, batch.length - written, null, onWritten)
-  }
-
-  /** What is to be written next: what is full, else what is filling. */
-  function takeNext(): Buffer | undefined {
-    if (full.length > pile) return Buffer.concat(full.splice(0, maxBatches))
-    const whole = full.shift()
-    if (whole !== undefined) return whole
-    const next = filling?.subarray(0, filled)
-    filling = undefined
-    filled = 0
-    due = false
-    clearTimeout(flushTimer)
-    flushTimer = undefined
-    return next
-  }
-
-  /** As bytes at once: as text, it would be joined from its pieces later, and kept alive until then. */
-  function add(line: string): void {
-    if (filling === undefined || filled + line.length > filling.length) {
-      if (filling !== undefined) full.push(filling.subarray(0, filled))
-      filling = Buffer.allocUnsafeSlow(Math.max(batchBytes, line.length))
-      filled = 0
-    }
-    filled += filling.write(line, filled, 'latin1')
   }
 
   function onWritten(error: NodeJS.ErrnoException | null, count: number): void {
@@ -211,11 +193,14 @@ export function createLineSink(options: LineSinkOptions): LineSink {
         refused = true
         return false
       }
-      add(line)
+      filling += line
       unwrittenBytes += line.length
       offeredBytes += line.length
-      if (full.length > 0 && state === 'idle') step()
-      if (flushTimer === undefined && !due) {
+      if (filling.length >= batchBytes) {
+        full.push(filling)
+        filling = ''
+        if (state === 'idle') step()
+      } else if (flushTimer === undefined && !due) {
         flushTimer = setTimeout(onFlushTimer, flushIntervalMs)
       }
       return true
