@@ -10,14 +10,12 @@ import { type Bound, createOwnListeners } from './compose/bound.ts'
 import { drain } from './compose/drain.ts'
 import { createFaults, type Faults } from './compose/faults.ts'
 import { type Loaded, loadInForce } from './compose/load-in-force.ts'
-import { createLocalPlane } from './compose/local-plane.ts'
 import { describeLost } from './compose/lost-associations.ts'
 import { createOpenings } from './compose/openings.ts'
 import { createReloader } from './compose/reloader.ts'
 import { openAdmin, openHealth } from './compose/side-doors.ts'
 import { createState, statusOf } from './compose/state.ts'
 import { sharedWords } from './compose/thread-figures.ts'
-import { createThreadPlane } from './compose/thread-plane.ts'
 import { machineWarnings } from './compose/warnings.ts'
 import { PerimeterError } from './errors.ts'
 import type { InForce } from './settings/in-force.ts'
@@ -109,8 +107,17 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   const parts = { first: loaded, arenas, faults, log, bound, now }
   const plane =
     settings.workers === 1
-      ? createLocalPlane({ ...parts, currentInForce, accessLog: writer })
-      : createThreadPlane({ ...parts, writer, boot, isBlocked })
+      ? (await import('./compose/local-plane.ts')).createLocalPlane({
+          ...parts,
+          currentInForce,
+          accessLog: writer,
+        })
+      : (await import('./compose/thread-plane.ts')).createThreadPlane({
+          ...parts,
+          writer,
+          boot,
+          isBlocked,
+        })
   const status = (): Status =>
     statusOf(state, {
       faults,

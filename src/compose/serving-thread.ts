@@ -11,6 +11,7 @@ import { createSharedTunnelSlots, setTunnelSlots } from '../transport/tunnel-slo
 import { createArenaReader } from '../workers/arena-reader.ts'
 import { type Bound, createOwnListeners } from './bound.ts'
 import { openInForce } from './build-in-force.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { createFaults, keepAlive } from './faults.ts'
 import { createOpenings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
@@ -107,6 +108,7 @@ function serve(port: MessagePort, start: ThreadStart): void {
       assert(current !== undefined, 'a policy is in force before anything listens')
       followResources()
       pems = current.pems
+      collectGarbage()
       serving = createServing({
         listeners: current.inForce.settings,
         currentInForce,

@@ -6,6 +6,7 @@ import { beginArena } from '../policy/arena.ts'
 import { seconds } from '../units.ts'
 import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import type { DataPlane, NextInForce } from './data-plane.ts'
 import type { PlanePorts } from './local-plane.ts'
 import { type ListenerLocks, lockListeners } from './lock-listeners.ts'
@@ -83,6 +84,8 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
       }
       locks.started()
       hasStarted = true
+      // Nobody waits for this thread.
+      collectGarbage()
     },
     async learn() {
       await callAll('learn', bound)

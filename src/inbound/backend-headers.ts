@@ -4,7 +4,14 @@ import { type IdentityHeaderNames, isCallerHeader } from '../identity/identity-h
 import type { InForce } from '../settings/in-force.ts'
 import { formatAuthority } from '../wire/authority.ts'
 import { type ForwardedFacts, type ForwardedHeader, writeForwarded } from '../wire/forwarded.ts'
-import { foldName, headerValues, hopByHopIn, type RawHeaders } from '../wire/headers.ts'
+import {
+  foldName,
+  headerValues,
+  hopByHopIn,
+  type RawHeaders,
+  withoutHeaders,
+} from '../wire/headers.ts'
+import { neverBehind } from '../wire/response-head.ts'
 import type { Judgement, RequestFacts } from './judge-request.ts'
 
 /** Fields under this prefix are ours alone: from outside they count for nothing and go nowhere. */
@@ -48,10 +55,22 @@ export function backendFieldLines(input: BackendHeadersInput): string {
   return `${lines}\r\n`
 }
 
+/** What the back end gets of the fields behind a body: by the same rule, and nothing that says where a message goes or ends. */
+export function backendTrailers(
+  { identityHeaders }: BackendHeadersInput,
+  rawTrailers: RawHeaders,
+): string[] {
+  const isDropped = droppedFrom({ rawHeaders: rawTrailers, identityHeaders })
+  return withoutHeaders(
+    rawTrailers,
+    (lowerName) => isDropped(lowerName) || neverBehind.has(lowerName),
+  )
+}
+
 function droppedFrom({
   rawHeaders,
   identityHeaders,
-}: BackendHeadersInput): (lowerName: string) => boolean {
+}: Pick<BackendHeadersInput, 'rawHeaders' | 'identityHeaders'>): (lowerName: string) => boolean {
   const isHopByHop = hopByHopIn(rawHeaders)
   return (lowerName) => {
     const folded = foldName(lowerName)

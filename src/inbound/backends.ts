@@ -2,11 +2,13 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import type { Backend } from '../perimeter/resource.ts'
 import { UpstreamPool } from '../transport/relay/upstream-pool.ts'
 import type { BackendAuthorities } from '../settings/in-force.ts'
 import { seconds } from '../units.ts'
 import { formatAuthority } from '../wire/authority.ts'
+import { BackendSessions } from './http2-backend.ts'
 import { type BackendPhase, connectDeadlineCode } from '../transport/backend-failure.ts'
 
 /** A back end, ready to be called. */
@@ -19,6 +21,8 @@ export interface BackendTarget {
   readonly pooled: HttpAgent
   /** A connection of its own for each call: a second attempt, an upgrade. */
   readonly fresh: HttpAgent
+  /** Those that speak HTTP/2; `https` only. */
+  readonly sessions: BackendSessions | undefined
   /** Those of the relay. */
   readonly upstreams: UpstreamPool
 }
@@ -90,7 +94,23 @@ export function createBackends(options: { readonly connectMs: () => number }): B
     }
     const upstreams = new UpstreamPool({ address, connectMs: options.connectMs })
     pools.add(upstreams)
-    return { scheme, host: address.host, port, ...agents, upstreams }
+    const sessions = isSecure
+      ? new BackendSessions({
+          connect() {
+            const socket = connectTls({
+              ...secure,
+              host: address.host,
+              port,
+              ALPNProtocols: ['h2'],
+            })
+            watch(socket, { isSecure, isNamed, allowHalfOpen: false })
+            return socket
+          },
+          phaseOf,
+          connectMs: options.connectMs,
+        })
+      : undefined
+    return { scheme, host: address.host, port, ...agents, sessions, upstreams }
   }
 
   function watchConnections(agent: HttpAgent, kind: ConnectionKind): void {
@@ -130,6 +150,10 @@ export function createBackends(options: { readonly connectMs: () => number }): B
     })
   }
 
+  function phaseOf(socket: Duplex | null): BackendPhase {
+    return socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')
+  }
+
   return {
     target(backend, authorities) {
       const known = byBackend.get(backend)
@@ -146,7 +170,7 @@ export function createBackends(options: { readonly connectMs: () => number }): B
       byAddress.set(address, { target: made, ca })
       return made
     },
-    phaseOf: (socket) => (socket === null ? 'connecting' : (phases.get(socket) ?? 'connecting')),
+    phaseOf,
     get open() {
       let open = sockets.size
       for (const pool of pools) open += pool.open

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { BackendResponse, RelayHooks } from './relay-response.ts'
@@ -17,6 +18,10 @@ export interface ClientSide {
   readonly response: CalledResponse
   /** Paused while the back end takes no more. */
   readonly body: Readable
+  /** Whether a back end may be spoken to in HTTP/2 for it. */
+  readonly isHttp2: boolean
+  /** Behind the body, as they came; empty as long as it is not complete. */
+  trailers(): RawHeaders
   /** Whether the request has arrived to its end. */
   isComplete(): boolean
   /** Whether the head of an answer was sent. */

@@ -7,6 +7,7 @@ import { failureReason } from '../transport/backend-failure.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CalledMessage, CalledResponse } from './client-side.ts'
 import type { BackendResponse } from './relay-response.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 
 /**
  * The one file that knows http-proxy. It makes the request to the back end and ties its life to the client's; what is
@@ -26,6 +27,10 @@ export interface BackendCallOptions {
   readonly isComplete: () => boolean
   readonly target: BackendTarget
   readonly headers: OutgoingHttpHeaders
+  /** As the client wrote them. */
+  readonly rawHeaders: RawHeaders
+  /** What goes on behind the body; asked at its end, and only where the back end is spoken to in HTTP/2. */
+  readonly trailers: () => RawHeaders
   readonly hasBody: boolean
   /** Without a byte in either direction: the last resort behind the caller's own deadline. */
   readonly timeoutMs: number

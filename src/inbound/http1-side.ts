@@ -23,6 +23,7 @@ export class Http1Side implements ClientSide {
   readonly message: IncomingMessage
   readonly response: ServerResponse
   readonly expectsContinue: boolean
+  readonly isHttp2 = false
   readonly #context: InboundContext
   readonly #connection: Connection
 
@@ -37,6 +38,11 @@ export class Http1Side implements ClientSide {
 
   get body(): IncomingMessage {
     return this.message
+  }
+
+  /** Of HTTP/1 they go no further: many a back end takes them for a part of its head. */
+  trailers(): [] {
+    return []
   }
 
   isComplete(): boolean {

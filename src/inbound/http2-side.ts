@@ -1,15 +1,17 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { CloseReason } from '../reasons.ts'
 import { sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
 import { prefersHtml } from '../wire/accept.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 import { http2ErrorCode } from '../wire/http2-error-code.ts'
 import type { Http2Message } from '../wire/http2-head.ts'
 import { renderRefusal } from '../wire/refusal.ts'
-import { clientHeaders } from '../wire/response-head.ts'
+import { clientHeaders, clientTrailers } from '../wire/response-head.ts'
 import type { CalledMessage, ClientSide, SideRefusal } from './client-side.ts'
 import type { Connection } from './connection.ts'
 import { clientCloseReason } from './exchange.ts'
+import { collectFields } from './http2-fields.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { BackendResponse, RelayHooks } from './relay-response.ts'
 
@@ -47,9 +49,12 @@ export class Http2Side implements ClientSide {
   readonly facts: RequestFacts
   readonly message: CalledMessage
   readonly expectsContinue: boolean
+  readonly isHttp2 = true
   readonly #stream: ServerHttp2Stream
   readonly #connection: Connection
   #isComplete: boolean
+  #requestTrailers: RawHeaders = []
+  #trailers: RawHeaders = []
   /** Everything was handed to the library, and nothing cut it since. */
   #isDelivered = false
   #isCut = false
@@ -79,6 +84,9 @@ export class Http2Side implements ClientSide {
     stream.once('end', () => {
       if (!stream.closed) this.#isComplete = true
     })
+    stream.once('trailers', (_headers, _flags, rawTrailers) => {
+      this.#requestTrailers = rawTrailers ?? []
+    })
     stream.once('wantTrailers', () => this.#finish())
   }
 
@@ -88,6 +96,10 @@ export class Http2Side implements ClientSide {
 
   get body(): ServerHttp2Stream {
     return this.#stream
+  }
+
+  trailers(): RawHeaders {
+    return this.#requestTrailers
   }
 
   isComplete(): boolean {
@@ -116,7 +128,9 @@ export class Http2Side implements ClientSide {
     const { statusCode: status = 0, rawHeaders } = backendResponse
     const { correlationId } = hooks
     const headers = clientHeaders({ status, rawHeaders, correlationId })
-    if (status < minStatus || headers === undefined || !this.#respond(status, headers)) {
+    const { endsWithHead = false } = backendResponse
+    const isPassed = headers !== undefined && this.#respond(status, headers, endsWithHead)
+    if (status < minStatus || !isPassed) {
       hooks.onInvalid()
       return
     }
@@ -129,7 +143,9 @@ export class Http2Side implements ClientSide {
       backendResponse.resume()
     })
     backendResponse.once('end', () => {
-      if (backendResponse.complete) stream.end()
+      if (!backendResponse.complete) return
+      this.#trailers = clientTrailers(backendResponse.rawTrailers)
+      stream.end()
     })
     backendResponse.once('close', () => {
       if (!backendResponse.complete) hooks.onCut()
@@ -140,7 +156,7 @@ export class Http2Side implements ClientSide {
     const html = prefersHtml(this.facts.rawHeaders)
     const refusal = { reason, correlationId, html, ...(status === undefined ? {} : { status }) }
     const rendered = renderRefusal(refusal)
-    this.#respond(rendered.status, rendered.headers)
+    this.#respond(rendered.status, rendered.headers, false)
     this.#stream.end(rendered.body)
     this.#stream.resume()
     // Nobody waits for it any more, and a client may leave no window for it.
@@ -169,13 +185,14 @@ export class Http2Side implements ClientSide {
   }
 
   /** False: Node does not write a status or field that a back end sent, and nothing was written. */
-  #respond(status: number, headers: readonly string[]): boolean {
+  #respond(status: number, fields: readonly string[], endStream: boolean): boolean {
+    const headers = { ':status': status, ...collectFields(fields) }
     try {
-      this.#stream.respond(collect(status, headers), { waitForTrailers: true })
+      this.#stream.respond(headers, endStream ? { endStream } : { waitForTrailers: true })
     } catch {
       return false
     }
-    // HEAD, 204 and 304 have ended with their head.
+    // HEAD, 204, 304 and an error of gRPC have ended with their head.
     if (this.#stream.writableEnded) this.#isDelivered = true
     return true
   }
@@ -190,7 +207,7 @@ export class Http2Side implements ClientSide {
     const stream = this.#stream
     if (this.#isCut || stream.closed) return
     this.#isDelivered = true
-    stream.sendTrailers({})
+    stream.sendTrailers(collectFields(this.#trailers))
     // RFC 9113 8.1: whoever is still sending is told, without an error, that nobody reads.
     if (!this.#isComplete) setImmediate(() => stream.close(http2ErrorCode.noError))
   }
@@ -212,22 +229,6 @@ class StandIn implements CalledMessage {
   on(): this {
     return this
   }
-}
-
-/** Node's form, in lower case (RFC 9113 8.2.1). */
-function collect(status: number, raw: readonly string[]): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders & Record<string, string | number | string[] | undefined> = {
-    ':status': status,
-  }
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const name = (raw[index] ?? '').toLowerCase()
-    const value = raw[index + 1] ?? ''
-    const before = headers[name]
-    if (before === undefined) headers[name] = value
-    else if (Array.isArray(before)) before.push(value)
-    else headers[name] = [String(before), value]
-  }
-  return headers
 }
 
 function ignore(): void {}

@@ -7,6 +7,9 @@ import { clientHeaders } from '../wire/response-head.ts'
 export interface BackendResponse extends Readable {
   readonly statusCode?: number | undefined
   readonly rawHeaders: RawHeaders
+  readonly rawTrailers: RawHeaders
+  /** In HTTP/2: it is whole with its head. */
+  readonly endsWithHead?: boolean
   /** Whether it arrived to its end. */
   readonly complete: boolean
 }

@@ -3,7 +3,8 @@ import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
 import type { RefusalReason } from '../wire/refusal.ts'
 import { type Admission, admit, type RefuseAs } from './admit.ts'
-import { backendHeaders, backendHeadersInput, hasBody } from './backend-headers.ts'
+import { backendHeaders, backendHeadersInput, backendTrailers, hasBody } from './backend-headers.ts'
+import { callHttp2Backend } from './http2-call.ts'
 import type { ClientSide } from './client-side.ts'
 import { findTarget, type InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
@@ -124,14 +125,17 @@ class ServedRequest implements Serving {
     exchange.admitted = standing
     try {
       const target = findTarget(this.#context, backend)
-      const headers = backendHeaders(
-        backendHeadersInput(this.#context.ports.currentInForce(), exchange.facts, judgement),
-      )
+      const inForce = this.#context.ports.currentInForce()
+      const headersInput = backendHeadersInput(inForce, exchange.facts, judgement)
       if (typeof target === 'string') {
         this.#fail(target)
         return
       }
-      const callBackend = await this.#context.callBackend()
+      const { isHttp2 } = this.#side
+      const callBackend =
+        isHttp2 && backend.protocol === 'http2'
+          ? callHttp2Backend
+          : await this.#context.callBackend()
       if (this.#isClosed || this.#closeReason !== undefined) return
       if (expectsContinue) this.#side.writeContinue()
       this.#call = callBackend({
@@ -140,7 +144,9 @@ class ServedRequest implements Serving {
         body,
         isComplete: () => this.#side.isComplete(),
         target,
-        headers,
+        headers: backendHeaders(headersInput),
+        rawHeaders: exchange.facts.rawHeaders,
+        trailers: () => backendTrailers(headersInput, this.#side.trailers()),
         hasBody: this.#isBodied,
         timeoutMs: this.#bodyIdleMs + lastResortMs,
         onBody: (bytes) => {

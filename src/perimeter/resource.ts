@@ -11,6 +11,8 @@ export interface Backend {
   readonly authority: Authority
   /** `https` only: absolute path of the PEM file that its certificate is verified against; absent: the system's authorities. */
   readonly caFile?: string
+  /** `https` only: requests that came in HTTP/2 go on in HTTP/2. Absent: everything goes on in HTTP/1.1. */
+  readonly protocol?: 'http2'
 }
 
 /** The resource's own rules, which decide where no perimeter does. */

@@ -141,6 +141,13 @@ function readBackend(
     if (value.backendCaFile !== undefined) {
       findings.error(caPath, '`backendCaFile` belongs to a `backend`; add one', 'key')
     }
+    if (value.backendProtocol !== undefined) {
+      findings.error(
+        [...context.path, 'backendProtocol'],
+        '`backendProtocol` belongs to a `backend`; add one',
+        'key',
+      )
+    }
     return undefined
   }
   const [, scheme, rest] = /^(http|https|tcp):\/\/([^/?#]+)\/?$/.exec(value.backend) ?? []
@@ -159,12 +166,24 @@ function readBackend(
     )
     return undefined
   }
-  if (value.backendCaFile === undefined) return { scheme, authority }
-  if (scheme !== 'https') {
+  const isSecure = scheme === 'https'
+  if (value.backendCaFile !== undefined && !isSecure) {
     findings.error(caPath, '`backendCaFile` is for `https:` back ends', 'key')
-    return { scheme, authority }
   }
-  return { scheme, authority, caFile: resolve(context.directory, value.backendCaFile) }
+  if (value.backendProtocol === 'http2' && !isSecure) {
+    findings.error(
+      [...context.path, 'backendProtocol'],
+      '`http2` is for `https:` back ends, which agree on it in the TLS handshake',
+    )
+  }
+  return {
+    scheme,
+    authority,
+    ...(value.backendCaFile === undefined || !isSecure
+      ? {}
+      : { caFile: resolve(context.directory, value.backendCaFile) }),
+    ...(value.backendProtocol === 'http2' && isSecure ? { protocol: 'http2' } : {}),
+  }
 }
 
 function readEndpoint(

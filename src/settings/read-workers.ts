@@ -4,7 +4,12 @@ import type { SettingsValue } from './schema.ts'
 
 /** How many threads serve. Each gets its share of `limits.connections`, so there are no more than that. */
 export function readWorkers(
-  { workers, limits }: Pick<SettingsValue, 'workers' | 'limits'>,
+  {
+    workers,
+    limits,
+  }: Pick<SettingsValue, 'workers'> & {
+    readonly limits: Pick<SettingsValue['limits'], 'connections'>
+  },
   findings: Findings,
 ): number {
   const { connections } = limits

@@ -79,6 +79,10 @@ const resource = object({
     path,
     "PEM file that the certificate of an `https:` back end is verified against; absent: the system's authorities",
   ),
+  backendProtocol: optional(
+    choice(['http1', 'http2']),
+    '`http2`: requests that come in HTTP/2 go on to an `https:` back end in HTTP/2, as gRPC needs; absent: `http1`, for all',
+  ),
   endpoint: optional(
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',

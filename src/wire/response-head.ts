@@ -21,6 +21,14 @@ export function forwardedResponseHeaders(
   return hasNoLength ? withoutHeaders(kept, (lowerName) => lowerName === 'content-length') : kept
 }
 
+/** Fields that say where a message goes or ends: behind it they are wrong (RFC 9110 6.5.1). */
+export const neverBehind: ReadonlySet<string> = new Set(['content-length', 'host'])
+
+/** Trailers for the next client, as a flat list. */
+export function clientTrailers(rawTrailers: RawHeaders): string[] {
+  return withoutHeaders(withoutHopByHop(rawTrailers), (lowerName) => neverBehind.has(lowerName))
+}
+
 /** Always ours, on every answer that is passed on: the id under which the access log has the request. */
 const correlationField = 'x-ringfence-correlation-id'
 

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AccessLogOptions, createAccessLog } from '../../src/audit/log-writer.ts'
+import { createRecordFormat } from '../../src/audit/format-record.ts'
 import { KiB, MiB } from '../../src/units.ts'
 import { recordFrom } from '../support/record-parts.ts'
 
@@ -443,6 +444,7 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
   ] as const) {
     const problems: string[] = []
     const writes: (() => void)[] = []
+    const told: boolean[] = []
     let takenBytes = 0
     const bufferBytes = 256 * KiB
     const log = createAccessLog(
@@ -450,6 +452,7 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
         onFailure,
         bufferBytes,
         onProblem: (problem) => problems.push(problem),
+        onBlock: (blocked) => told.push(blocked),
         write: (_fd, _bytes, _offset, length, _position, callback) => {
           writes.push(() => {
             takenBytes += length
@@ -468,8 +471,40 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
     while (takenBytes < bufferBytes / 2) writes.shift()?.()
     t.same(look(), { blocks: false, state: 'written', said: 2 }, `${note}: half of it is free`)
     t.match(problems[1], /has room again/, note)
+    t.same(told, blocks ? [true, false] : [], `${note}: told of each change`)
     await log.close(1)
   }
+})
+
+void t.test('lines that were made elsewhere get their numbers here', async (t) => {
+  const file = join(t.testdir(), 'access.log')
+  const blocks: boolean[] = []
+  const log = createAccessLog(options(file, { onBlock: (blocked) => blocks.push(blocked) }))
+  const format = createRecordFormat({ instance: 'test', boot: 'boot' })
+  let text = ''
+  const cuts: number[] = []
+  for (let index = 0; index < 3; index++) {
+    text += format.head(record)
+    cuts.push(text.length)
+    text += format.tail(record)
+    cuts.push(text.length)
+  }
+  log.accept(record)
+  log.acceptLines({ text, cuts, lost: undefined })
+  log.addLost({ count: 2, firstTime: record.time + 5, lastTime: record.time + 7 })
+  log.addLost({ count: 3, firstTime: record.time + 4, lastTime: record.time + 6 })
+  log.accept(record)
+  await log.close()
+  const lines = readFileSync(file, 'utf8').split('\n')
+  t.equal(lines[1], format.record(record, 2).trimEnd())
+  t.same(sequences(readFileSync(file, 'utf8')), oneTo(6), 'one sequence')
+  t.match(JSON.parse(lines[4] ?? ''), {
+    time: new Date(record.time + 4).toISOString(),
+    timeGeneratedEndTime: new Date(record.time + 7).toISOString(),
+    properties: { recordsLost: 5 },
+  })
+  t.equal(log.lost, 5)
+  t.same(blocks, [])
 })
 
 void t.test('a record that cannot be formatted blocks nobody', async (t) => {

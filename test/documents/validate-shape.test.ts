@@ -6,6 +6,7 @@ import {
   choice,
   defaulted,
   integer,
+  integerOr,
   list,
   map,
   object,
@@ -30,6 +31,7 @@ const shape = object(
       description: 'ports',
     }),
     names: optional(map('name', list(text())), 'names'),
+    count: optional(integerOr('all', { minimum: 1, maximum: 9 }), 'a number or a word'),
   },
   { port: 'write `ports`' },
 )
@@ -144,4 +146,27 @@ void t.test('toPublishedSchema: closed objects, descriptions, defaults', (t) => 
     },
   })
   t.end()
+})
+
+void t.test('validateShape: a number or a word', async (t) => {
+  const members = [{ name: 'a' }]
+  for (const { count, says } of [
+    { count: 3, says: [] },
+    { count: 'all', says: [] },
+    { count: 'some', says: ['`count` must be a whole number or `all`, not `some`'] },
+    {
+      count: '3',
+      says: ['`count` must be a whole number or `all`, not `3`; write it without quotes'],
+    },
+    { count: 10, says: ['`count` must be at most 9, not `10`'] },
+    { count: true, says: ['`count` must be a whole number or `all`, not `true`'] },
+  ]) {
+    const { found, validated } = validate({ members, count })
+    t.same(
+      found.map(({ message }) => message),
+      says,
+      String(count),
+    )
+    if (says.length === 0) t.equal(validated?.value.count, count)
+  }
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { backendHeaders, hasBody } from '../../src/inbound/backend-headers.ts'
+import { backendHeaders, backendTrailers, hasBody } from '../../src/inbound/backend-headers.ts'
 import { address } from '../support/settings-parts.ts'
 
 const identityHeaders = {
@@ -9,13 +9,15 @@ const identityHeaders = {
 }
 
 function built(rawHeaders: readonly string[]): Record<string, unknown> {
+  return { ...backendHeaders(input(rawHeaders)) }
+}
+
+function input(rawHeaders: readonly string[]): Parameters<typeof backendHeaders>[0] {
   return {
-    ...backendHeaders({
-      rawHeaders,
-      identityHeaders,
-      forwardedHeader: 'x-forwarded-for',
-      forwarded: { client: address('192.0.2.1'), proto: 'https', host: 'orders.test' },
-    }),
+    rawHeaders,
+    identityHeaders,
+    forwardedHeader: 'x-forwarded-for',
+    forwarded: { client: address('192.0.2.1'), proto: 'https', host: 'orders.test' },
   }
 }
 
@@ -89,4 +91,35 @@ void t.test('hasBody reads the framing alone', async (t) => {
   t.equal(hasBody(['Content-Length', '0']), false)
   t.equal(hasBody(['Content-Length', '1']), true)
   t.equal(hasBody(['Transfer-Encoding', 'chunked']), true)
+})
+
+void t.test('backendTrailers leaves what is said of the caller, the way and the end', (t) => {
+  const trailers = [
+    'Grpc-Status',
+    '0',
+    'X-Nsp-Resource-Id',
+    'a',
+    'x_forwarded_for',
+    'b',
+    'Host',
+    'c',
+  ]
+  const more = [
+    'Content-Length',
+    '1',
+    'Proxy-Authorization',
+    'd',
+    'X-Ringfence-Any',
+    'e',
+    'TE',
+    'f',
+  ]
+  const given = input([])
+  t.strictSame(backendTrailers(given, [...trailers, ...more, 'x', 'y']), [
+    'Grpc-Status',
+    '0',
+    'x',
+    'y',
+  ])
+  t.end()
 })

@@ -36,6 +36,14 @@ async function begin(t: Test, onFailure: 'deny' | 'continue') {
     backendPort: origin.port,
     outsidePorts: [echoPort],
     settings: {
+      resources: [
+        { id: 'orders', hosts: ['orders.test'], backend: origin.url },
+        { id: 'vault', backend: `tcp://127.0.0.1:${echoPort}` },
+      ],
+      inbound: [
+        { name: 'public', listen: { host: '127.0.0.1', port: 0 } },
+        { name: 'bytes', listen: { host: '127.0.0.1', port: 0 }, resource: 'vault' },
+      ],
       audit: { file: pipe.path, flushIntervalMs: 5, bufferBytes: 65_536, onFailure },
     },
   })
@@ -78,6 +86,11 @@ void t.test('deny: a log that nobody reads stops what is new, not what is open',
   tunnel.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
   t.equal((await tunnel.response({ bodyless: true })).status, 200)
 
+  // and a TCP connection
+  const bytes = await connectRaw({ port: instance.port('bytes') })
+  bytes.send('hello')
+  t.equal(await bytes.until('hello'), 'hello')
+
   // When records fill the pipe and the buffer
   let refusedAfter = 0
   while (refusedAfter < enough && (await get(instance)) === 200) refusedAfter++
@@ -115,11 +128,17 @@ void t.test('deny: a log that nobody reads stops what is new, not what is open',
     t.match(body, /"reason":"limit"/, note)
     client.destroy()
   }
+  const other = await connectRaw({ port: instance.port('bytes') })
+  other.send('hello')
+  t.same(await other.rest(), { text: '', how: 'end' }, 'a TCP connection')
+  other.end()
   t.equal(origin.seen.length, reached)
 
   // and what is open goes on
-  tunnel.send('still here')
-  t.equal(await tunnel.until('still here'), 'still here')
+  for (const open of [tunnel, bytes]) {
+    open.send('still here')
+    t.equal(await open.until('still here'), 'still here')
+  }
 
   // and it is said everywhere, once
   t.same(await readiness(instance), { status: 503, accessLog: 'refusing' })
@@ -146,6 +165,7 @@ void t.test('deny: a log that nobody reads stops what is new, not what is open',
   t.equal(lostIn(log), lost)
   t.match(errors(), [{}, { text: /room again: new work is let on/ }])
   tunnel.destroy()
+  bytes.destroy()
 })
 
 void t.test(

@@ -104,3 +104,20 @@ void t.test('streams of one connection are served at once', async (t) => {
   )
   client.destroy()
 })
+
+void t.test('trailers of a back end of HTTP/1.1 reach the client', async (t) => {
+  const origin = await startOrigin((_, response) => {
+    response.writeHead(200, { trailer: 'x-checksum' })
+    response.write('body')
+    response.addTrailers({ 'x-checksum': 'abc', 'x-other': 'def' })
+    response.end()
+  })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const response = await client.exchange('/')
+  t.match(response, { status: 200, body: 'body', code: 0 })
+  t.match(response.trailers, { 'x-checksum': 'abc', 'x-other': 'def' })
+  t.equal(response.headers['trailer'], undefined)
+  client.destroy()
+})

@@ -1,25 +1,6 @@
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import t from 'tap'
-import { eventually, metric, startInProcess } from '../support/ringfence.ts'
-import { writeShop } from '../support/shop.ts'
-import { askAll, connectMany, startTwoWorkers } from '../support/two-workers.ts'
-
-type Test = Pick<typeof t, 'teardown'>
-
-/** Settings of a shop with two workers on one port of an address. */
-function settingsAt(host: string, port: number): object {
-  return {
-    workers: 2,
-    inbound: [{ name: 'public', listen: { host, port } }],
-    outbound: [],
-  }
-}
-
-async function startAt(t: Test, { host, port }: { readonly host: string; readonly port: number }) {
-  const shop = await writeShop(t, { backendPort: 1, settings: settingsAt(host, port) })
-  return startInProcess(t, shop)
-}
+import { eventually, type LogRecord, metric } from '../support/ringfence.ts'
+import { askAll, connectMany, getOrders, startTwoWorkers } from '../support/two-workers.ts'
 
 void t.test('a worker that ends takes only its own connections with it', async (t) => {
   const { instance, shop, threads } = await startTwoWorkers(t)
@@ -93,33 +74,41 @@ void t.test('with no worker left it is not ready, and then again', async (t) => 
   t.same(new Set(await askAll(await connectMany(t, instance.port('public')))), new Set([200]))
 })
 
-void t.test('a second instance on the same address refuses to start', async (t) => {
-  const { instance, shop } = await startTwoWorkers(t)
-  const port = instance.port('public')
-  for (const { note, host, says } of [
-    { note: 'the same', host: '127.0.0.1', says: /another instance serves there/ },
-    { note: 'one that covers it', host: '0.0.0.0', says: /something else listens there/ },
-  ]) {
-    await t.rejects(startAt(t, { host, port }), { code: 'RF_LISTEN', message: says }, note)
-  }
-  t.same(new Set(await askAll(await connectMany(t, port))), new Set([200]), 'the first serves')
-
-  // When the first is gone, its place is free
-  await instance.running.stop()
-  const second = await startAt(t, { host: '127.0.0.1', port })
-  t.equal(second.port('public'), port)
-  t.equal((await shop.records()).length, 32)
-})
-
-void t.test('where anything else listens, it refuses to start and leaves no thread', async (t) => {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.teardown(() => server.close())
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  await t.rejects(startAt(t, { host: '127.0.0.1', port: address.port }), {
-    code: 'RF_LISTEN',
-    message: /something else listens there/,
+void t.test('what a worker had not handed over when it ended is counted as lost', async (t) => {
+  const { instance, shop, threads } = await startTwoWorkers(t)
+  const clients = await connectMany(t, instance.port('public'))
+  let answered = 0
+  const load = clients.map(async (client) => {
+    for (;;) {
+      client.send(getOrders)
+      try {
+        await client.response()
+      } catch {
+        return
+      }
+      answered++
+    }
   })
+  await eventually(
+    () => answered,
+    (count) => count > 200,
+  )
+  await threads()[0]?.terminate()
+  await threads()[1]?.terminate()
+  await Promise.all(load)
+  await instance.running.stop()
+  const records = (await shop.records()) as readonly (LogRecord & {
+    readonly properties: { readonly recordsLost?: number }
+  })[]
+  const lost = records.reduce((sum, { properties }) => sum + (properties.recordsLost ?? 0), 0)
+  t.equal(lost, instance.running.status().accessLog.lost)
+  const written = records.filter(({ properties }) => properties.recordsLost === undefined).length
+  // A request may have its record and never its answer.
+  t.ok(written + lost >= answered, `${answered} answers, ${written} records, ${lost} lost`)
+  t.ok(written + lost <= answered + clients.length)
+  const sequences = records.map(({ properties }) => properties.sequence)
+  t.same(
+    sequences,
+    sequences.map((_, index) => index + 1),
+  )
 })

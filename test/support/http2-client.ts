@@ -7,7 +7,7 @@ import {
   type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
 } from 'node:http2'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 
 /** A client of HTTP/2 as Node has it. */
 export interface Http2Client {
@@ -40,26 +40,23 @@ export async function connectHttp2(options: {
   readonly ca: string
   readonly servername: string
 }): Promise<Http2Client> {
-  const session = connect('https://orders.test', {
-    createConnection: () =>
-      connectTls({
-        port: options.port,
-        host: '127.0.0.1',
-        ca: options.ca,
-        servername: options.servername,
-        ALPNProtocols: ['h2'],
-      }),
-  })
+  const { port, ca, servername } = options
+  const socket = connectTls({ port, host: '127.0.0.1', ca, servername, ALPNProtocols: ['h2'] })
+  return http2Over(socket)
+}
+
+/** The same over a TLS socket that offers it. */
+export async function http2Over(socket: TLSSocket): Promise<Http2Client> {
+  const session = connect('https://orders.test', { createConnection: () => socket })
   session.on('error', () => {})
   await once(session, 'connect')
 
   function request(path: string, { headers, body, open }: RequestParts = {}): ClientHttp2Stream {
-    const stream = session.request(
-      { ':authority': 'orders.test', ':path': path, ...headers },
-      { endStream: false },
-    )
+    const endStream = open !== true && body === undefined
+    const fields = { ':authority': 'orders.test', ':path': path, ...headers }
+    const stream = session.request(fields, { endStream })
     stream.on('error', () => {})
-    if (open !== true) stream.end(body)
+    if (open !== true && !endStream) stream.end(body)
     return stream
   }
 

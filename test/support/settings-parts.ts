@@ -41,6 +41,7 @@ export interface ResourceParts {
   readonly backend?: string
   /** A certificate authority for an https back end. */
   readonly backendCaFile?: string
+  readonly backendProtocol?: 'http2'
   readonly endpoint?: string
   readonly publicNetworkAccess?: PublicNetworkAccess
   readonly firewall?: {
@@ -283,9 +284,7 @@ function resourceFrom(parts: ResourceParts): Resource {
   return {
     id: resourceId(parts.id),
     hosts: (parts.hosts ?? []).map(hostname),
-    ...(parts.backend === undefined
-      ? {}
-      : { backend: backendFrom(parts.backend, parts.backendCaFile) }),
+    ...(parts.backend === undefined ? {} : { backend: backendFrom(parts.backend, parts) }),
     ...(parts.endpoint === undefined ? {} : { endpoint: authority(parts.endpoint) }),
     ...(parts.publicNetworkAccess === undefined
       ? {}
@@ -301,11 +300,18 @@ function resourceFrom(parts: ResourceParts): Resource {
   }
 }
 
-function backendFrom(text: string, caFile: string | undefined): NonNullable<Resource['backend']> {
+function backendFrom(
+  text: string,
+  { backendCaFile: caFile, backendProtocol: protocol }: ResourceParts,
+): NonNullable<Resource['backend']> {
   const [scheme, rest] = text.split('://')
   if (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp') throw new Error(text)
-  const bare = { scheme, authority: authority(rest ?? '') } as const
-  return caFile === undefined ? bare : { ...bare, caFile }
+  return {
+    scheme,
+    authority: authority(rest ?? ''),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(protocol === undefined ? {} : { protocol }),
+  }
 }
 
 function pattern(text: string): NamePattern {

@@ -59,7 +59,7 @@ export async function connectMany(t: Test, port: number): Promise<readonly RawCl
   return clients
 }
 
-const getOrders = 'GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n'
+export const getOrders = 'GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n'
 
 /** Status of an answer on each of them; undefined where the connection is gone. */
 export async function askAll(

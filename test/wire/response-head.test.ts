@@ -1,5 +1,5 @@
 import t from 'tap'
-import { clientHeaders } from '../../src/wire/response-head.ts'
+import { clientHeaders, clientTrailers } from '../../src/wire/response-head.ts'
 
 const ours = ['x-ringfence-correlation-id', 'id', 'x-ms-request-id', 'id']
 
@@ -65,4 +65,23 @@ void t.test('clientHeaders passes on what is meant for the client', async (t) =>
   for (const { note, status, given, want } of cases) {
     t.strictSame(clientHeaders({ status, rawHeaders: given, correlationId: 'id' }), want, note)
   }
+})
+
+void t.test('clientTrailers leaves fields that say where a message goes or ends', (t) => {
+  const given = [
+    'Grpc-Status',
+    '0',
+    'Content-Length',
+    '1',
+    'HOST',
+    'a',
+    'Connection',
+    'x',
+    'x',
+    'y',
+    'z',
+    '1',
+  ]
+  t.strictSame(clientTrailers(given), ['Grpc-Status', '0', 'z', '1'])
+  t.end()
 })
