@@ -23,6 +23,8 @@ export type ConnectHead = Omit<RequestLines, 'method'>
 /** What is inside a tunnel is not looked at. */
 const protocol = 'TCP'
 
+const nothing = Buffer.alloc(0)
+
 /**
  * One CONNECT (RFC 9110 9.3.6), from its head to the end of its tunnel:
  *
@@ -32,9 +34,8 @@ const protocol = 'TCP'
  */
 export class ConnectRequest implements UnderWay {
   readonly #context: ProxyContext
-  readonly #request: ConnectHead
   readonly #client: Duplex
-  readonly #head: Buffer
+  #head: Buffer
   readonly #exchange: Exchange
   readonly #departure: Departure
   readonly #aborted = new Cancellation()
@@ -44,13 +45,9 @@ export class ConnectRequest implements UnderWay {
   #over = false
 
   /** Owns the socket from here on. `head` is what followed the head in the same read. */
-  constructor(
-    context: ProxyContext,
-    arrival: { request: ConnectHead; client: Duplex; head: Buffer; peer: Peer },
-  ) {
-    const { request, client, head, peer } = arrival
+  constructor(context: ProxyContext, arrival: { client: Duplex; head: Buffer; peer: Peer }) {
+    const { client, head, peer } = arrival
     this.#context = context
-    this.#request = request
     this.#client = client
     this.#head = head
     this.#exchange = new Exchange(context.ports, {
@@ -66,10 +63,10 @@ export class ConnectRequest implements UnderWay {
     context.underWay.add(this)
   }
 
-  /** Never rejects. */
-  async serve(): Promise<void> {
+  /** Never rejects. Keeps nothing of the head: a tunnel may be open for a day. */
+  async serve(request: ConnectHead): Promise<void> {
     try {
-      await this.#serve()
+      await this.#serve(request)
     } catch (error) {
       this.#context.ports.log.error({ err: error }, 'a CONNECT could not be served')
       if (this.#tunnel === undefined) this.#answerFault()
@@ -86,20 +83,20 @@ export class ConnectRequest implements UnderWay {
     this.#answer(this.#describe(said), reason)
   }
 
-  async #serve(): Promise<void> {
+  async #serve(request: ConnectHead): Promise<void> {
     const { ports, slots, dialPeer } = this.#context
     const inForce = ports.currentInForce()
     const reading = readConnectTarget({
       method: 'CONNECT',
-      target: this.#request.target,
-      httpVersion: this.#request.httpVersion,
-      rawHeaders: this.#request.rawHeaders,
+      target: request.target,
+      httpVersion: request.httpVersion,
+      rawHeaders: request.rawHeaders,
       defaultPort: 0,
       headerCount: headerCountOf(inForce?.settings),
     })
     if (reading.kind === 'bad-request') {
       const { kind: _, ...more } = reading
-      const message = sentenceForConnect(this.#request.target)
+      const message = sentenceForConnect(request.target)
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }
@@ -107,7 +104,7 @@ export class ConnectRequest implements UnderWay {
     this.#asked = asked
     if (inForce !== undefined) {
       const names = inForce.settings.identity.headers
-      this.#exchange.removedHeaders = callerHeaderNames(this.#request.rawHeaders, names)
+      this.#exchange.removedHeaders = callerHeaderNames(request.rawHeaders, names)
     }
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
@@ -164,13 +161,15 @@ export class ConnectRequest implements UnderWay {
     }
     this.#departure.stop()
     const { correlationId } = this.#exchange
+    const clientHead = this.#head
+    this.#head = nothing
     this.#tunnel = openExchangeTunnel(this.#exchange, {
       client: this.#client,
       upstream: upstream.stream,
       greeting: `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${correlationId}\r\n\r\n`,
       status: 200,
-      clientHead: this.#head,
-      upstreamHead: Buffer.alloc(0),
+      clientHead,
+      upstreamHead: nothing,
       timeouts: tunnelTimeoutsOf(admitted),
       onEnd: (closeReason) => this.#finish(closeReason),
     })

@@ -111,7 +111,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     takeOver({ client, head }, ({ peer }) => {
       const { url: target = '', httpVersion, rawHeaders } = request
       const lines = { target, httpVersion, rawHeaders }
-      void new ConnectRequest(context, { request: lines, client, head, peer }).serve()
+      void new ConnectRequest(context, { client, head, peer }).serve(lines)
     })
   })
   server.on('upgrade', (request, client, head) => {

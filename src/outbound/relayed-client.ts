@@ -79,7 +79,7 @@ export class RelayedClient implements RelayOwner, Relayed {
       const head = this.#relay.handOver()
       const { httpVersion, rawHeaders } = block
       const request = { target, httpVersion, rawHeaders }
-      void new ConnectRequest(this.#context, { request, client: socket, head, peer }).serve()
+      void new ConnectRequest(this.#context, { client: socket, head, peer }).serve(request)
     } else if (block.upgrades && asksForWebSocket({ method, ...block })) {
       stepBack(connection, this.#relay.handBack())
     } else {

@@ -39,6 +39,8 @@ export class IntakeSocket extends Socket {
   /** The large one is being written. INVARIANT: nothing is read meanwhile. */
   #isWriting = false
   #onWritten: (() => void) | undefined
+  /** What it stopped for, to be freed when that is written. */
+  #waiting: Buffer | undefined
 
   constructor(largeBuffers: LargeBuffers = sharedLargeBuffers) {
     super({
@@ -59,7 +61,10 @@ export class IntakeSocket extends Socket {
   }
 
   override resume(): this {
-    return this.#isWriting || this.#sink === undefined ? this : super.resume()
+    if (this.#isWriting || this.#sink === undefined) return this
+    if (this.#waiting !== undefined) freeWritten(this.#waiting, this.#sink.stream)
+    this.#waiting = undefined
+    return super.resume()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -85,8 +90,10 @@ export class IntakeSocket extends Socket {
     const copy = Buffer.allocUnsafe(length)
     shared.copy(copy, 0, 0, length)
     const isBelow = sink.stream.write(copy)
-    freeWritten(copy, sink.stream)
-    return isBelow || sink.stream.writableLength === 0
+    const isOut = sink.stream.writableLength === 0
+    if (isOut) freeWritten(copy, sink.stream)
+    else if (!isBelow) this.#waiting = copy
+    return isBelow || isOut
   }
 
   #write(bytes: Buffer, to: Duplex): boolean {

@@ -33,6 +33,8 @@ export class Phases {
 
   /** The deadline of a phase that begins now: never early, although `now` is up to a look old. */
   in(milliseconds: number): number {
+    // Nobody has looked for as long as nothing was watched.
+    if (this.#timer === undefined) this.now = this.#clock()
     return this.now + milliseconds + lookMs + slackMs
   }
 

@@ -56,6 +56,8 @@ class Side {
   /** It was gone before all that was meant for it was written. */
   missedSome = false
   closed = false
+  /** What it is paused for, to be freed when that is written. */
+  waiting: Buffer | undefined
 
   constructor(stream: Duplex, reasonIfReset: CloseReason) {
     this.stream = stream
@@ -135,8 +137,12 @@ class JoinedSides implements Tunnel, DeadlineTimes {
       from.stream.on('data', (chunk: Buffer) => {
         if (!this.#take(chunk.length, { from, to })) return
         // A chunk as large as the mark is refused even where all of it went out.
-        if (!to.stream.write(chunk) && to.stream.writableLength > 0) from.stream.pause()
-        else if (isOurs) freeWritten(chunk, to.stream)
+        const isBelow = to.stream.write(chunk)
+        const isOut = to.stream.writableLength === 0
+        if (!isBelow && !isOut) {
+          from.stream.pause()
+          if (isOurs) from.waiting = chunk
+        } else if (isOurs && isOut) freeWritten(chunk, to.stream)
       })
     }
     from.stream.on('end', () => {
@@ -147,6 +153,8 @@ class JoinedSides implements Tunnel, DeadlineTimes {
     })
     to.stream.on('drain', () => {
       this.#deadline.touch()
+      if (from.waiting !== undefined) freeWritten(from.waiting, to.stream)
+      from.waiting = undefined
       from.stream.resume()
     })
     to.stream.on('finish', () => {

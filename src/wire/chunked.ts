@@ -1,3 +1,4 @@
+import { foldName } from './headers.ts'
 import { carriageReturn, colon, hexValue, isTextByte, isTokenByte, lineFeed } from './octets.ts'
 
 /**
@@ -59,6 +60,7 @@ export class ChunkedReader {
   #left = 0
   #digits = 0
   #extra = 0
+  #trailerName = ''
   #step: number = ChunkedStep.more
 
   /** What the last `read` stopped at. */
@@ -165,15 +167,21 @@ export class ChunkedReader {
     }
   }
 
+  #addToName(byte: number): number {
+    this.#trailerName += String.fromCharCode(byte)
+    return isTokenByte[byte] === 1 ? State.trailerName : malformed
+  }
+
   #nextOfTrailer(byte: number): number {
     if (++this.#extra > maxTrailerBytes) return malformed
     switch (this.#state) {
       case State.trailerStart:
         if (byte === carriageReturn) return State.lastLineFeed
-        return isTokenByte[byte] === 1 ? State.trailerName : malformed
+        this.#trailerName = ''
+        return this.#addToName(byte)
       case State.trailerName:
-        if (byte === colon) return State.trailerValue
-        return isTokenByte[byte] === 1 ? State.trailerName : malformed
+        if (byte !== colon) return this.#addToName(byte)
+        return isFraming(this.#trailerName) ? malformed : State.trailerValue
       case State.trailerValue:
         if (byte === carriageReturn) return State.trailerLineFeed
         return isTextByte[byte] === 1 ? State.trailerValue : malformed
@@ -186,6 +194,12 @@ export class ChunkedReader {
 }
 
 const malformed = -1
+
+/** Never a trailer (RFC 9110 6.5.1): some readers would take it for what it says of itself. */
+function isFraming(name: string): boolean {
+  const folded = foldName(name)
+  return folded === 'content-length' || folded === 'transfer-encoding'
+}
 
 function afterExtension(byte: number): number {
   if (byte === carriageReturn) return State.sizeLineFeed

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { Delivery } from '../../src/identity/caller.ts'
 import { startInbound } from '../support/inbound-world.ts'
 import { createAuthority } from '../support/certificates.ts'
+import { http2Over } from '../support/http2-client.ts'
 import { startOrigin } from '../support/origin.ts'
 import { rawClientOver } from '../support/raw-client.ts'
 import { address, hostname, type InForceParts, resourceId } from '../support/settings-parts.ts'
@@ -189,4 +190,35 @@ void t.test('a closed listener takes no delivery', async (t) => {
   const client = rawClientOver(world.proxy.deliver(from('billing')))
   client.send(get)
   t.equal((await client.rest()).text, '')
+})
+
+void t.test('a delivered stream may speak HTTP/2, and no stream of it another name', async (t) => {
+  const authority = createAuthority()
+  t.teardown(() => authority.remove())
+  const shown = authority.issue('orders.test')
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const tls = { certificateFile: shown.certificateFile, keyFile: shown.keyFile }
+  const parts = shop(origin.url, { inbound: [{ name: 'public', tls }] })
+  const world = await startInbound(t, parts, { pem: shown })
+  const socket = connect({
+    socket: world.proxy.deliver(from('billing')),
+    ca: authority.ca,
+    servername: 'orders.test',
+    ALPNProtocols: ['h2'],
+  })
+  const client = await http2Over(socket)
+  t.equal((await client.exchange('/')).status, 200)
+  const other = await client.exchange('/', { headers: { ':authority': 'orders-2.test' } })
+  t.equal(other.status, 421)
+  t.equal((await client.exchange('/')).status, 200, 'the session goes on')
+  t.match(world.records, [
+    { correlationId: 'from-outbound', decision: { reason: 'same-perimeter' } },
+    { decision: { reason: 'name-mismatch' } },
+    { decision: { reason: 'same-perimeter' } },
+  ])
+  client.destroy()
+  await world.quiet()
+  t.equal(world.openConnections.size, 0)
+  t.strictSame(world.complaints, [])
 })

@@ -7,7 +7,7 @@ import {
   type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
 } from 'node:http2'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 
 /** A client of HTTP/2 as Node has it. */
 export interface Http2Client {
@@ -40,16 +40,14 @@ export async function connectHttp2(options: {
   readonly ca: string
   readonly servername: string
 }): Promise<Http2Client> {
-  const session = connect('https://orders.test', {
-    createConnection: () =>
-      connectTls({
-        port: options.port,
-        host: '127.0.0.1',
-        ca: options.ca,
-        servername: options.servername,
-        ALPNProtocols: ['h2'],
-      }),
-  })
+  const { port, ca, servername } = options
+  const socket = connectTls({ port, host: '127.0.0.1', ca, servername, ALPNProtocols: ['h2'] })
+  return http2Over(socket)
+}
+
+/** The same over a TLS socket that offers it. */
+export async function http2Over(socket: TLSSocket): Promise<Http2Client> {
+  const session = connect('https://orders.test', { createConnection: () => socket })
   session.on('error', () => {})
   await once(session, 'connect')
 

@@ -47,6 +47,18 @@ void t.test('a deadline is never early, and at most two looks late', async (t) =
   }
 })
 
+void t.test('what begins when nothing was watched for long has its whole time', async (t) => {
+  let now = 0
+  const phases = new Phases(() => now)
+  now = 60_000
+  const one = phased(phases.in(500), () => t.fail('early'))
+  phases.add(one)
+  now += 100
+  phases.look()
+  t.equal(one.dueAt, 60_650)
+  phases.remove(one)
+})
+
 void t.test('a new phase is an assignment', async (t) => {
   const { phases, pass } = clocked(t)
   let due = 0

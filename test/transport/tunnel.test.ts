@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
@@ -102,6 +103,30 @@ void t.test('openTunnel: leaves what is somebody else’s as it is', async (t) =
   tunnel.end('complete')
   await closed
   client.destroy()
+})
+
+void t.test('openTunnel: what it has passed on takes no memory', async (t) => {
+  const { client, upstream, ends, closed } = await join(pairOfSockets, {
+    upstreamPair: pairWithIntake,
+  })
+  const chunks: Buffer[] = []
+  ends.client.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const sent = 16 * MiB
+  client.end(Buffer.alloc(sent))
+  // Slowly, so that much of it has to wait.
+  let received = 0
+  upstream.on('data', (chunk: Buffer) => {
+    received += chunk.length
+    upstream.pause()
+    void setTimeout(1).then(() => upstream.resume())
+  })
+  await once(upstream, 'end')
+  t.equal(received, sent)
+  const kept = chunks.reduce((sum, { length }) => sum + length, 0)
+  t.ok(kept < 64 * KiB, `${kept} bytes`)
+  upstream.end()
+  client.resume()
+  await closed
 })
 
 const directions = [

@@ -49,7 +49,11 @@ const whole: readonly { note: string; text: string; content: string }[] = [
   },
   { note: 'an empty quoted extension', text: '3;a="";b\r\nabc\r\n0\r\n\r\n', content: 'abc' },
   { note: 'a trailer', text: '0\r\nA: b\r\n\r\n', content: '' },
-  { note: 'trailers', text: '1\r\na\r\n0\r\nA: b\r\nContent-Length:5\r\nB:\r\n\r\n', content: 'a' },
+  {
+    note: 'trailers',
+    text: '1\r\na\r\n0\r\nA: b\r\nContent-Lengths:5\r\nB:\r\n\r\n',
+    content: 'a',
+  },
 ]
 
 void t.test('ChunkedReader reads content and drops the rest, in any cut', async (t) => {
@@ -105,6 +109,9 @@ const broken: readonly { note: string; text: string }[] = [
   { note: 'bare LF at the end', text: '0\r\n\n' },
   { note: 'bare CR at the end', text: '0\r\n\rx' },
   { note: 'a trailer without a name', text: '0\r\n:' },
+  { note: 'a length as a trailer', text: '0\r\ncontent-Length:' },
+  { note: 'a coding as a trailer', text: '0\r\nA: b\r\nTransfer-Encoding:' },
+  { note: 'a length in another spelling', text: '0\r\nContent_Length:' },
   { note: 'a trailer with a blank in front', text: '0\r\n ' },
   { note: 'a trailer without a colon', text: '0\r\nA\r' },
   { note: 'a blank before its colon', text: '0\r\nA ' },

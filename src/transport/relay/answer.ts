@@ -97,7 +97,7 @@ export class Answer {
       const headEnd = scanResponseHead(offsets, bytes, { start: at, end })
       if (headEnd === incomplete && end - at <= maxAnswerHead) {
         this.#partial = Buffer.from(bytes.subarray(at, end))
-        return true
+        return !this.#for.client.writableNeedDrain
       }
       // A switch that nobody asked for is none.
       if (headEnd <= 0 || offsets.status === switchingProtocols) return this.#refuse()
@@ -106,7 +106,7 @@ export class Answer {
       this.#inform(bytes)
       at = headEnd
     }
-    return true
+    return !this.#for.client.writableNeedDrain
   }
 
   /** 100 was ours to send; of the others HTTP/1.0 knows nothing. */

@@ -105,6 +105,8 @@ export class Body {
   /** The same as Latin-1 text, where it is short and in one piece; else undefined. */
   shortText(source: Buffer): string | undefined {
     if (this.#writesChunks || this.#pieceBytes > maxTextBytes) return undefined
+    // Of chunks that go on without chunks there may be several.
+    if (this.#pieces.length !== 2) return undefined
     return latin1(source, this.#pieces[0], this.#pieces[1])
   }
 

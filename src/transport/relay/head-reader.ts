@@ -58,12 +58,6 @@ export class HeadReader {
     return headEnd
   }
 
-  /** Lets go of what it remembers: the connection rests. */
-  forget(): void {
-    this.block = undefined
-    this.#blockBytes = undefined
-  }
-
   #readBlock(bytes: Buffer, { start, end }: Span): number {
     const remembered = this.#blockBytes
     const httpVersion = offsets.minorVersion === 1 ? '1.1' : '1.0'
