@@ -204,7 +204,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
         dialPeer,
         protocol,
         signal,
-        forTunnel: false,
+        readBy: 'relay',
       })
       if (reached.kind === 'reached') this.#goOn(reached, asked)
       else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
