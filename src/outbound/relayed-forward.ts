@@ -150,19 +150,20 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
       return
     }
-    const asked = this.#exchange.asked(reading.authority)
-    this.#path = reading.path
+    const asked = this.#asked ?? this.#exchange.asked(reading.authority)
+    this.#path = this.#reader.path
     this.#fieldLines = reading.fieldLines
     this.#exchange.removedHeaders = reading.removed
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = decide(asked, inForce)
+    const verdict = reading.admitted ?? decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
     }
+    reading.admitted = verdict
     const pooled = this.#takePooled(verdict, asked)
     if (pooled === undefined) void this.#reach(verdict, asked)
     else this.#sendPooled(pooled, { admitted: verdict, asked })
