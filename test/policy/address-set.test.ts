@@ -109,6 +109,27 @@ void t.test('an address set whose arena is begun anew throws', (t) => {
   t.end()
 })
 
+void t.test('an address set throws if its arena is begun anew under a look-up', (t) => {
+  const buffer = createArenaBuffer()
+  const arena = beginArena(buffer, 1)
+  const set = addressSetOf([{ prefix: prefix('10.0.0.0/8'), rule: 0 }], arena)
+  arena.finish()
+  // An address whose last byte comes when the writer does.
+  const bytes = Object.defineProperty([10, 0, 0, 1], 0, {
+    get: () => {
+      beginArena(buffer, 3).finish()
+      return 10
+    },
+  })
+  const address = {
+    kind: 'address',
+    text: '10.0.0.1',
+    bytes: bytes as unknown as Uint8Array,
+  } as const
+  t.throws(() => set.match(address), /gone/)
+  t.end()
+})
+
 void t.test('a look-up in a trie that leads in a circle ends', (t) => {
   // No compiler makes it: it is what a reader may see while an arena is filled anew.
   const slots = new Int32Array(257).fill(~0)

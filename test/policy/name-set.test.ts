@@ -172,6 +172,23 @@ void t.test(
   },
 )
 
+void t.test('a name set throws if its arena is begun anew under a look-up', (t) => {
+  const buffer = createArenaBuffer()
+  const arena = beginArena(buffer, 1)
+  const set = nameSetOf([{ pattern: 'a.test', rule: 0 }], { arena })
+  arena.finish()
+  // A name whose last character comes when the writer does.
+  const name = {
+    length: 6,
+    charCodeAt(index: number): number {
+      if (index === 0) beginArena(buffer, 3).finish()
+      return 'a.test'.charCodeAt(index)
+    },
+  }
+  t.throws(() => set.match(name as string), /gone/)
+  t.end()
+})
+
 /** Searches names until two have the same hash; a few hundred thousand are enough for 32 bits. */
 function findCollision(): readonly [string, string] {
   const seen = new Map<number, string>()
