@@ -53,10 +53,8 @@ async function takeReady(pool: UpstreamPool): Promise<Upstream> {
   return upstream
 }
 
-async function closed({ socket }: Upstream): Promise<void> {
-  // It is said to be closed before those who wait for that are told.
-  if (socket.closed) await new Promise((resolve) => setImmediate(resolve))
-  else await new Promise((resolve) => socket.once('close', resolve))
+async function untilOpen(pool: UpstreamPool, count: number): Promise<void> {
+  while (pool.open !== count) await new Promise((resolve) => setImmediate(resolve))
 }
 
 void t.test('the connection that was used last is used next', async (t) => {
@@ -80,8 +78,7 @@ void t.test('what is beyond 512 is closed after use', async (t) => {
   const all = await Promise.all(Array.from({ length: 514 }, async () => takeReady(pool)))
   for (const upstream of all) pool.giveBack(upstream, undefined)
   t.equal(all.filter(({ socket }) => socket.destroyed).length, 2)
-  await Promise.all(all.slice(512).map(closed))
-  t.equal(pool.open, 512)
+  await untilOpen(pool, 512)
 })
 
 void t.test('a connection rests for four seconds, or a second less than the hint', async (t) => {
@@ -102,9 +99,8 @@ void t.test('a connection rests for four seconds, or a second less than the hint
     if (restsMs > 0) t.equal(Math.round(upstream.dueAt - from), restsMs)
     upstream.onDue()
     t.equal(upstream.socket.destroyed, true, 'then it is given up')
-    await closed(upstream)
+    await untilOpen(pool, 0)
   }
-  t.equal(pool.open, 0)
 })
 
 void t.test('one that died while it rested is never handed out', async (t) => {
@@ -120,12 +116,11 @@ void t.test('one that died while it rested is never handed out', async (t) => {
     const socket = accepted.at(-1)
     pool.giveBack(upstream, undefined)
     if (socket !== undefined) die(socket)
-    await closed(upstream)
-    t.equal(pool.open, 0, note)
+    await untilOpen(pool, 0)
     const next = await takeReady(pool)
     t.not(next, upstream, note)
     next.destroy()
-    await closed(next)
+    await untilOpen(pool, 0)
   }
 })
 
@@ -189,8 +184,7 @@ void t.test('a user hears of bytes, of an end and of a loss, and nobody hears tw
   upstream.socket.destroy()
   t.equal(await lost, undefined)
   t.equal(upstream.user, undefined)
-  await closed(upstream)
-  t.equal(pool.open, 0)
+  await untilOpen(pool, 0)
 })
 
 void t.test('a TLS session is taken up again', async (t) => {
@@ -219,6 +213,6 @@ void t.test('a TLS session is taken up again', async (t) => {
     await ticket
     t.equal(socket instanceof TLSSocket && socket.isSessionReused(), isReused)
     upstream.destroy()
-    await closed(upstream)
+    await untilOpen(pool, 0)
   }
 })
