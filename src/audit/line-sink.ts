@@ -43,8 +43,14 @@ export interface LineSink {
   readonly problem: string | undefined
 }
 
-/** One write: more would save nothing, and this bounds what one turn of the loop encodes. */
+/** Enough for one write where writing keeps up. */
 const batchBytes = 64 * KiB
+
+/**
+ * What has piled up is written in larger pieces. The end of a write is heard of once a turn of the loop, and a turn under
+ * load may take tens of milliseconds: 64 KiB a turn would be less than comes. Two megabytes take a turn two milliseconds.
+ */
+const maxBatchesPerWrite = 32
 
 /**
  * Tried again soon, then later and later. A pipe holds 64 KiB, so the first of these limits what a reader that keeps up
@@ -88,8 +94,8 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     clearTimeout(retryTimer)
     if (batch === undefined) {
       if (replacement !== undefined) swap()
-      let text = full.shift()
-      if (text === undefined) {
+      let text = full.splice(0, maxBatchesPerWrite).join('')
+      if (text === '') {
         text = filling
         filling = ''
         due = false

@@ -63,7 +63,8 @@ export function relayResponse(options: RelayOptions): void {
   })
   // Comes behind the tick that hands over what has been parsed with the head.
   process.nextTick(() => {
-    if (!hasBegun && !backendResponse.complete && !response.destroyed) response.flushHeaders()
+    // Not by `flushHeaders`, which writes bytes beyond ASCII as UTF-8.
+    if (!hasBegun && !backendResponse.complete && !response.destroyed) response.write('', 'latin1')
   })
   response.on('drain', () => {
     options.onMoved()

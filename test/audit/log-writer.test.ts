@@ -266,6 +266,31 @@ void t.test('what arrives during a write is written after it, by time and by siz
   }
 })
 
+void t.test('what has piled up is written in few pieces', async (t) => {
+  let ends: (() => void)[] = []
+  const file = join(t.testdir(), 'access.log')
+  let writes = 0
+  const log = createAccessLog(
+    options(file, {
+      bufferBytes: 4 * MiB,
+      write: (_fd, bytes, offset, length, _position, callback) => {
+        writes++
+        appendFileSync(file, bytes.subarray(offset, offset + length))
+        ends.push(() => callback(null, length))
+      },
+    }),
+  )
+  for (let index = 0; index < 4000; index++) log.accept(record)
+  for (let turn = 0; turn < 3; turn++) {
+    const heard = ends
+    ends = []
+    for (const end of heard) end()
+  }
+  t.ok(sequences(readFileSync(file, 'utf8')).length > 3900)
+  t.ok(writes <= 3, `${writes} writes`)
+  await log.close(1)
+})
+
 /** A target of which a test says how each write goes: bytes taken, or an error code. */
 function scripted(t: Test, steps: (number | string)[]) {
   const file = join(t.testdir(), 'access.log')

@@ -1,0 +1,33 @@
+import { randomInt } from 'node:crypto'
+import { globSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import t from 'tap'
+import { confirm, fuzz, type Kind, startChecks } from './run.ts'
+
+/** What fuzzing has found stays found: each case is bytes, and all that read them must agree. */
+
+const files = globSync(join(import.meta.dirname, 'cases/*.json')).toSorted()
+
+function readCase(file: string): { note: string; kind: Kind; bytes: string } {
+  const read: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  const { note, kind, bytes } = Object(read) as Record<string, unknown>
+  if (typeof note !== 'string' || typeof bytes !== 'string') throw new Error(file)
+  if (kind !== 'request' && kind !== 'answer') throw new Error(file)
+  return { note, kind, bytes }
+}
+
+void t.test('what was found once', async (t) => {
+  const checks = await startChecks(t)
+  for (const file of files) {
+    const { note, kind, bytes } = readCase(file)
+    t.equal(await confirm(checks[kind], bytes), undefined, `${basename(file)}: ${note}`)
+  }
+})
+
+void t.test('a little more of it, from another seed each time', async (t) => {
+  const checks = await startChecks(t)
+  const seed = randomInt(2 ** 31)
+  const { tried, finds } = await fuzz(checks, { seed, seconds: 2 })
+  t.strictSame(finds, [], `npm run fuzz -- --seed ${seed}`)
+  t.ok(tried > 0)
+})

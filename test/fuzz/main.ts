@@ -1,0 +1,25 @@
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { fuzz, startChecks } from './run.ts'
+
+/**
+ * `npm run fuzz -- [--seconds N] [--seed N]`: bytes that are almost HTTP, through the relay, the library lane and Node's
+ * own parser. What they disagree on is printed as a case for `test/fuzz/cases/`, and the exit code is 1.
+ */
+
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '10' }, seed: { type: 'string' } },
+})
+const seconds = Number(values.seconds)
+const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
+if (!(seconds > 0) || !Number.isInteger(seed)) throw new Error('--seconds N, --seed N')
+
+const ends: (() => Promise<void>)[] = []
+const checks = await startChecks({ teardown: (end) => ends.push(end) })
+const { tried, finds } = await fuzz(checks, { seed, seconds })
+for (const { problem, ...found } of finds) {
+  process.stdout.write(`${JSON.stringify(found)}\n  ${problem}\n`)
+}
+process.stdout.write(`seed ${seed}: ${tried} tried, ${finds.length} found\n`)
+for (const end of ends) await end()
+process.exitCode = finds.length === 0 ? 0 : 1

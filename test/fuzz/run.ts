@@ -1,0 +1,54 @@
+import { startAnswerCheck } from './compare-answers.ts'
+import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
+import { Dice, makeAnswer, makeRequests } from './grammar.ts'
+
+export type Kind = 'request' | 'answer'
+
+export interface Find {
+  readonly kind: Kind
+  /** Latin-1. */
+  readonly bytes: string
+  readonly problem: string
+}
+
+const atOnce = 16
+
+/** No more than that: the first few say it all. */
+const maxFinds = 5
+
+/** Both checks, ready to be given bytes. */
+export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Check>>> {
+  return { request: await startRequestCheck(t), answer: await startAnswerCheck(t) }
+}
+
+/** What is wrong with the bytes, again and again: a machine that is busy lets deadlines pass that nothing is to blame for. */
+export async function confirm(check: Check, bytes: string): Promise<string | undefined> {
+  let problem: string | undefined
+  for (let time = 0; time < 3; time++) {
+    problem = await check(bytes)
+    if (problem === undefined) return undefined
+  }
+  return problem
+}
+
+/** Tries what the seed gives for so long, or until there is enough to look at. */
+export async function fuzz(
+  checks: Readonly<Record<Kind, Check>>,
+  { seed, seconds }: { readonly seed: number; readonly seconds: number },
+): Promise<{ readonly tried: number; readonly finds: readonly Find[] }> {
+  const finds: Find[] = []
+  const until = performance.now() + seconds * 1000
+  let tried = 0
+  const work = async (): Promise<void> => {
+    while (performance.now() < until && finds.length < maxFinds) {
+      const number = tried++
+      const dice = new Dice(Math.imul(seed, 0x9e3779b1) + number)
+      const kind = number % 2 === 0 ? 'request' : 'answer'
+      const bytes = kind === 'request' ? makeRequests(dice) : makeAnswer(dice)
+      const problem = await confirm(checks[kind], bytes)
+      if (problem !== undefined) finds.push({ kind, bytes, problem })
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+  return { tried, finds }
+}
