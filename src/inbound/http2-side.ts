@@ -27,6 +27,10 @@ export interface Http2Request {
 }
 
 const minStatus = 200
+const earlyHints = 103
+
+/** Of one answer; a back end that says more is not heard: nothing holds it back. */
+const maxHints = 8
 
 /** For a client to take a refusal, or the reset of a stream; after that it is ended whatever it takes. */
 const lingerMs = seconds(5)
@@ -58,6 +62,7 @@ export class Http2Side implements ClientSide {
   /** Everything was handed to the library, and nothing cut it since. */
   #isDelivered = false
   #isCut = false
+  #hints = 0
 
   constructor(arrived: Http2Request) {
     const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
@@ -120,6 +125,18 @@ export class Http2Side implements ClientSide {
 
   writeContinue(): void {
     this.#stream.additionalHeaders({ ':status': 100 })
+  }
+
+  hint(rawHeaders: RawHeaders): void {
+    const stream = this.#stream
+    if (stream.headersSent || stream.closed || this.#hints >= maxHints) return
+    this.#hints++
+    const headers = clientTrailers(rawHeaders)
+    try {
+      stream.additionalHeaders({ ':status': earlyHints, ...collectFields(headers) })
+    } catch {
+      // A field that Node reads but does not write: an answer comes all the same.
+    }
   }
 
   relay(backendResponse: BackendResponse, hooks: RelayHooks): void {

@@ -379,6 +379,17 @@ void t.test('fields that are said twice go on twice, cookies in one', async (t) 
   client.destroy()
 })
 
+void t.test('hints ahead of an answer reach the client', async (t) => {
+  const { client } = await serve(t, (stream) => {
+    stream.additionalHeaders({ ':status': 103, link: '</style.css>' })
+    answer(stream, ['x'])
+  })
+  const asked = client.request('/', { headers: call, body: 'x' })
+  const [hint] = (await once(asked, 'headers')) as [IncomingHttpHeaders]
+  t.match(hint, { ':status': 103, link: '</style.css>' })
+  t.equal((await responseOf(asked)).code, 0)
+})
+
 void t.test('a large body is held back in both directions', async (t) => {
   const size = 8 * 1024 * 1024
   const { client, world } = await serve(t, (stream) => {
