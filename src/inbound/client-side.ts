@@ -31,6 +31,8 @@ export interface ClientSide {
   /** Whether the whole answer was taken. */
   isFinished(): boolean
   writeContinue(): void
+  /** Passes on what a back end says ahead of its answer with status 103 (RFC 8297), where that may be. */
+  hint(rawHeaders: RawHeaders): void
   relay(backendResponse: BackendResponse, hooks: RelayHooks): void
   /** Answers with a refusal; returns its status. */
   refuse(refusal: SideRefusal): number

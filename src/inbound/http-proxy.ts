@@ -36,6 +36,8 @@ export interface BackendCallOptions {
   readonly timeoutMs: number
   /** Bytes of the body that came from the client. */
   readonly onBody: (bytes: number) => void
+  /** Fields of a 103 ahead of the answer. */
+  readonly onHint: (rawHeaders: RawHeaders) => void
   /** Once at most, and then no `onFailure` any more. */
   readonly onResponse: (backendResponse: BackendResponse) => void
   /** Once at most, before there is an answer. */
@@ -55,6 +57,8 @@ export interface BackendCall {
 }
 
 export type CallBackend = (options: BackendCallOptions) => BackendCall
+
+const earlyHints = 103
 
 /** A second attempt does no harm (RFC 9110 9.2.2). */
 const idempotentMethods: ReadonlySet<string> = new Set([
@@ -96,6 +100,9 @@ function callBackend(
         isDone = true
         answer = backendResponse
         options.onResponse(backendResponse)
+      })
+      backendRequest.on('information', ({ statusCode, rawHeaders }) => {
+        if (statusCode === earlyHints && !isDone) options.onHint(rawHeaders)
       })
       // A 101 that nobody asked for.
       backendRequest.once('upgrade', (_, socket) => {

@@ -65,6 +65,9 @@ export class Http1Side implements ClientSide {
     this.response.writeContinue()
   }
 
+  /** Not to a client of HTTP/1.1: many take it for the answer (RFC 8297 3). */
+  hint(): void {}
+
   relay(backendResponse: BackendResponse, hooks: RelayHooks): void {
     if (this.#context.isDraining) this.response.shouldKeepAlive = false
     relayResponse({ ...hooks, backendResponse, response: this.response })

@@ -5,8 +5,8 @@ import { http2ErrorCode } from '../wire/http2-error-code.ts'
 import { headerValues } from '../wire/headers.ts'
 import type { BackendCall, BackendCallOptions } from './http-proxy.ts'
 import type { BackendSession, BackendSessions } from './http2-backend.ts'
-import { collectFields } from './http2-fields.ts'
-import { Http2Response } from './http2-response.ts'
+import { sendTrailers } from './http2-fields.ts'
+import { fieldsOf, Http2Response } from './http2-response.ts'
 
 /**
  * Sends a request on in HTTP/2: the same contract as over HTTP/1.1, with trailers both ways and both directions at once,
@@ -40,6 +40,9 @@ function callOver(sessions: BackendSessions, options: BackendCallOptions): Backe
       isDone = true
       options.onResponse(response)
     })
+    opened.on('headers', (headers, _flags, rawHeaders) => {
+      if (headers[':status'] === earlyHints && !isDone) options.onHint(fieldsOf(rawHeaders ?? []))
+    })
     opened.once('close', () => {
       if (isDone) return
       if (isFirst && wasUsed && mayTryAgain(options, opened)) {
@@ -68,8 +71,7 @@ function callOver(sessions: BackendSessions, options: BackendCallOptions): Backe
     })
     stream.once('wantTrailers', () => {
       // What was given up waits for its reset.
-      if (!stream.closed && options.isComplete())
-        stream.sendTrailers(collectFields(options.trailers()))
+      if (!stream.closed && options.isComplete()) sendTrailers(stream, options.trailers())
     })
   }
 
@@ -86,6 +88,7 @@ function callOver(sessions: BackendSessions, options: BackendCallOptions): Backe
 }
 
 const endStream = 0x1
+const earlyHints = 103
 
 /** A second attempt does no harm: nobody has seen the first, or it may be seen twice (RFC 9110 9.2.2, RFC 9113 8.7). */
 function mayTryAgain({ hasBody, message }: BackendCallOptions, stream: ClientHttp2Stream): boolean {

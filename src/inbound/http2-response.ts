@@ -17,11 +17,11 @@ export class Http2Response extends Readable implements BackendResponse {
     super()
     this.#stream = stream
     this.statusCode = statusOf(head.rawHeaders)
-    this.rawHeaders = withoutPseudo(head.rawHeaders)
+    this.rawHeaders = fieldsOf(head.rawHeaders)
     this.endsWithHead = head.endsStream
     const whole = watchEnd(stream)
     stream.on('trailers', (_headers, _flags, rawTrailers) => {
-      this.rawTrailers = withoutPseudo(rawTrailers ?? [])
+      this.rawTrailers = fieldsOf(rawTrailers ?? [])
     })
     stream.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) stream.pause()
@@ -60,7 +60,8 @@ function statusOf(rawHeaders: RawHeaders): number {
   return index === -1 ? 0 : Number(rawHeaders[index + 1])
 }
 
-function withoutPseudo(rawHeaders: RawHeaders): string[] {
+/** What is no pseudo-header. */
+export function fieldsOf(rawHeaders: RawHeaders): string[] {
   const fields: string[] = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''

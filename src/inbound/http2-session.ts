@@ -143,6 +143,8 @@ export function openClientSession(options: ClientSessionOptions): ClientSession 
   return {
     finish,
     givenUp() {
+      // With the connection all of them end at once.
+      if (socket.destroyed || session.destroyed) return
       if (!resetAllowance.take()) {
         breakOff({ reason: 'limit', detail: 'too many streams given up' })
       }

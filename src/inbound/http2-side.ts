@@ -11,7 +11,7 @@ import { clientHeaders, clientTrailers } from '../wire/response-head.ts'
 import type { CalledMessage, ClientSide, SideRefusal } from './client-side.ts'
 import type { Connection } from './connection.ts'
 import { clientCloseReason } from './exchange.ts'
-import { collectFields } from './http2-fields.ts'
+import { collectFields, sendTrailers } from './http2-fields.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { BackendResponse, RelayHooks } from './relay-response.ts'
 
@@ -27,6 +27,10 @@ export interface Http2Request {
 }
 
 const minStatus = 200
+const earlyHints = 103
+
+/** Of one answer; a back end that says more is not heard: nothing holds it back. */
+const maxHints = 8
 
 /** For a client to take a refusal, or the reset of a stream; after that it is ended whatever it takes. */
 const lingerMs = seconds(5)
@@ -58,6 +62,7 @@ export class Http2Side implements ClientSide {
   /** Everything was handed to the library, and nothing cut it since. */
   #isDelivered = false
   #isCut = false
+  #hints = 0
 
   constructor(arrived: Http2Request) {
     const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
@@ -119,7 +124,19 @@ export class Http2Side implements ClientSide {
   }
 
   writeContinue(): void {
-    this.#stream.additionalHeaders({ ':status': 100 })
+    if (!this.#stream.closed) this.#stream.additionalHeaders({ ':status': 100 })
+  }
+
+  hint(rawHeaders: RawHeaders): void {
+    const stream = this.#stream
+    if (stream.headersSent || stream.closed || this.#hints >= maxHints) return
+    this.#hints++
+    const headers = clientTrailers(rawHeaders)
+    try {
+      stream.additionalHeaders({ ':status': earlyHints, ...collectFields(headers) })
+    } catch {
+      // A field that Node reads but does not write: an answer comes all the same.
+    }
   }
 
   relay(backendResponse: BackendResponse, hooks: RelayHooks): void {
@@ -207,7 +224,7 @@ export class Http2Side implements ClientSide {
     const stream = this.#stream
     if (this.#isCut || stream.closed) return
     this.#isDelivered = true
-    stream.sendTrailers(collectFields(this.#trailers))
+    sendTrailers(stream, this.#trailers)
     // RFC 9113 8.1: whoever is still sending is told, without an error, that nobody reads.
     if (!this.#isComplete) setImmediate(() => stream.close(http2ErrorCode.noError))
   }

@@ -153,6 +153,7 @@ class ServedRequest implements Serving {
           exchange.bytesIn += bytes
           this.#deadline.touch()
         },
+        onHint: (rawHeaders) => this.#side.hint(rawHeaders),
         onResponse: (backendResponse) => this.#relay(backendResponse),
         onFailure: (reason) => this.#fail(reason),
         onCut: () => this.#fail('backend-reset'),

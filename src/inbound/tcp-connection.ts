@@ -4,6 +4,7 @@ import type { RecordEnd } from '../audit/record.ts'
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { Timeouts } from '../settings/settings.ts'
+import { Cancellation } from '../transport/cancellation.ts'
 import { closeGently } from '../transport/close-gently.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
 import { HeldSlot } from '../transport/held-slot.ts'
@@ -40,7 +41,7 @@ export class TcpConnection {
   readonly #facts: ConnectionFacts
   readonly #correlationId: string
   readonly #startedAt: number
-  readonly #aborted = new AbortController()
+  readonly #aborted = new Cancellation()
   readonly #slot: HeldSlot
   readonly #over = Promise.withResolvers<void>()
   #standing: Standing | undefined
@@ -100,9 +101,10 @@ export class TcpConnection {
   async #join(backend: Backend, timeouts: Timeouts): Promise<void> {
     const { ports, dialBackend } = this.#context
     const { authority } = backend
-    const { signal } = this.#aborted
+    const timeoutMs = timeouts.connectMs
+    const signal = this.#aborted
     try {
-      const dialled = await dialBackend({ authority, timeoutMs: timeouts.connectMs, signal })
+      const dialled = await dialBackend({ authority, timeoutMs, signal, forTunnel: true })
       if (dialled.kind === 'failed') this.#abandon(dialled.reason)
       else if (this.#isOver) dialled.socket.destroy()
       else this.#openTunnel(dialled.socket, timeouts)

@@ -6,12 +6,12 @@ import type { Asked } from './verdict.ts'
 
 /**
  * Addresses at which an allowed destination outside could be dialled, before the guard has seen them: a literal is
- * itself, a name has its fixed answer or is asked of the resolver.
+ * itself, a name has its fixed answer or is asked of the resolver, and only that takes time.
  */
-export async function findCandidates(
+export function findCandidates(
   host: Host,
   sources: { readonly inForce: InForce; readonly resolver: () => Resolver },
-): Promise<Resolution> {
+): Resolution | Promise<Resolution> {
   if (host.kind === 'address') return { kind: 'resolved', addresses: [host] }
   const fixed = sources.inForce.settings.egress.hosts.get(host.name)
   if (fixed !== undefined) return { kind: 'resolved', addresses: fixed }

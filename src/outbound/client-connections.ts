@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { parsePeer } from '../identity/evidence.ts'
+import type { IpAddress } from '../wire/address.ts'
 import type { Peer } from './exchange.ts'
 import type { Unanswered } from './proxy-context.ts'
 
@@ -21,11 +22,17 @@ export interface ClientConnection {
   isRefused: boolean
 }
 
+interface LastPeer {
+  readonly text: string | undefined
+  readonly address: IpAddress | undefined
+}
+
 /** The open connections of one listener. What is not in it is gone. */
 export class ClientConnections {
   readonly #bySocket = new Map<unknown, ClientConnection>()
 
   #admitted = 0
+  #lastPeer: LastPeer = { text: undefined, address: undefined }
   #empty: PromiseWithResolvers<void> | undefined
 
   /** Those that have not been refused. */
@@ -42,7 +49,7 @@ export class ClientConnections {
   add(socket: Socket, options: { isRefused: boolean; openedAt: number }): ClientConnection {
     const { isRefused, openedAt } = options
     const peer: Peer = {
-      address: parsePeer(socket.remoteAddress),
+      address: this.#addressOf(socket.remoteAddress),
       port: socket.remotePort,
     }
     const connection: ClientConnection = {
@@ -63,6 +70,12 @@ export class ClientConnections {
       if (this.#bySocket.size === 0) this.#empty?.resolve()
     })
     return connection
+  }
+
+  /** Those who ask are few, and they come again. */
+  #addressOf(text: string | undefined): IpAddress | undefined {
+    if (text !== this.#lastPeer.text) this.#lastPeer = { text, address: parsePeer(text) }
+    return this.#lastPeer.address
   }
 
   get(socket: unknown): ClientConnection | undefined {

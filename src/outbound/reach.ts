@@ -114,7 +114,8 @@ async function dialOutside(options: ReachOptions): Promise<Reached> {
   const { inForce } = admitted
   const { resolver } = ports
   const { host, port } = asked.destination
-  const resolution = await unlessGone(signal, findCandidates(host, { inForce, resolver }))
+  const found = findCandidates(host, { inForce, resolver })
+  const resolution = found instanceof Promise ? await unlessGone(signal, found) : found
   const current = ports.currentInForce()
   if (current?.version !== inForce.version) {
     const again = decide(asked, current)

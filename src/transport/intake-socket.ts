@@ -85,7 +85,7 @@ export class IntakeSocket extends Socket {
     if (isLarge && this.#large !== undefined) {
       return this.#write(this.#large.subarray(0, length), sink.stream)
     }
-    if (length === shared.length) this.#enterBulk()
+    if (length === shared.length) this.#enterBulk(sink.stream)
     // INVARIANT: nobody is ever given a part of the shared buffer, for the next read of any socket overwrites it.
     const copy = Buffer.allocUnsafe(length)
     shared.copy(copy, 0, 0, length)
@@ -108,7 +108,9 @@ export class IntakeSocket extends Socket {
     return to.writableLength === 0
   }
 
-  #enterBulk(): void {
+  #enterBulk(to: Duplex): void {
+    // Another stream may pass on the very bytes, and somebody still has them when they count as written.
+    if (!(to instanceof Socket)) return
     this.#large ??= this.#largeBuffers.lease()
     this.#isBulk = this.#large !== undefined
   }

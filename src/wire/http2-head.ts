@@ -38,9 +38,10 @@ const plainMethod = /^[A-Z]+(?:-[A-Z]+)*$/
 /** Never a request of anybody: it begins the preface (RFC 9113 11.6). */
 const reservedMethod = 'PRI'
 
-/** Fields about a connection have no place in HTTP/2 (RFC 9113 8.2.2). */
+/** Fields about a connection have no place in HTTP/2 (RFC 9113 8.2.2; RFC 7540 3.2.1 for the second). */
 const connectionSpecific: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'transfer-encoding',

@@ -5,6 +5,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { KiB } from '../../src/units.ts'
+import { createAuthority } from '../support/certificates.ts'
+import { connectHttp2 } from '../support/http2-client.ts'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -54,6 +56,32 @@ void t.test('what is open for long keeps no older policy alive', async (t) => {
       t.not(decision.policyVersion, policyVersion)
     })
   }
+})
+
+void t.test('nor does a stream of HTTP/2', async (t) => {
+  const origin = await startOrigin((_, response) => void response.write('first'))
+  const authority = createAuthority()
+  t.teardown(async () => {
+    authority.remove()
+    await origin.close()
+  })
+  const shown = authority.issue('orders.test')
+  const tls = { certificateFile: shown.certificateFile, keyFile: shown.keyFile }
+  const inbound = [{ name: 'public', tls }]
+  const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
+  const where = { port: world.port, ca: authority.ca, servername: 'orders.test' }
+  const client = await connectHttp2(where)
+  const stream = client.request('/', { headers: { ':method': 'POST' }, open: true })
+  stream.write('half')
+  await new Promise((resolve) => stream.once('data', resolve))
+  const before = new WeakRef(world.inForce.current() ?? {})
+  world.forget()
+  await world.reload(openShop(origin.url, { inbound, egress: { ports: [81] } }))
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  collect()
+  t.equal(before.deref(), undefined, 'what was in force')
+  t.equal(world.proxy.open, 1, 'it is still open')
+  client.destroy()
 })
 
 const program = fileURLToPath(new URL('../support/kept-by-requests.ts', import.meta.url))

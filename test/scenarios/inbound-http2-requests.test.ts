@@ -1,8 +1,10 @@
 import t from 'tap'
+import { setTimeout as wait } from 'node:timers/promises'
 import { createAuthority } from '../support/certificates.ts'
-import { connectHttp2 } from '../support/http2-client.ts'
+import { connectHttp2, responseOf } from '../support/http2-client.ts'
 import { closedShop, openShop, startInbound } from '../support/inbound-world.ts'
-import { readBody, startOrigin } from '../support/origin.ts'
+import { answerRaw, readBody, startOrigin, startRawOrigin } from '../support/origin.ts'
+import { MiB } from '../../src/units.ts'
 
 /** HTTP/2 from clients: the same decisions, records and refusals as over HTTP/1.1, and a stream for each. */
 
@@ -120,4 +122,40 @@ void t.test('trailers of a back end of HTTP/1.1 reach the client', async (t) => 
   t.match(response.trailers, { 'x-checksum': 'abc', 'x-other': 'def' })
   t.equal(response.headers['trailer'], undefined)
   client.destroy()
+})
+
+void t.test('hints ahead of an answer reach the client, a flood of them does not', async (t) => {
+  const origin = await startRawOrigin({
+    onData: answerRaw(
+      'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x\r\nX: y\r\n\r\n'.repeat(1000) +
+        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    ),
+  })
+  t.teardown(() => origin.close())
+  const backend = `http://${origin.authority}`
+  const world = await startInbound(t, openShop(backend, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const stream = client.request('/')
+  const hints: unknown[] = []
+  stream.on('headers', (headers) => hints.push(Object.fromEntries(Object.entries(headers))))
+  t.match(await responseOf(stream), { status: 200, body: 'ok', code: 0 })
+  t.strictSame(hints, Array(8).fill({ ':status': 103, link: '</a.css>' }))
+  client.destroy()
+})
+
+void t.test('an upload waits for the back end', async (t) => {
+  const origin = await startRawOrigin({ onConnection: (socket) => socket.pause() })
+  t.teardown(() => origin.close())
+  const backend = `http://${origin.authority}`
+  const world = await startInbound(t, openShop(backend, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const upload = client.request('/', { headers: { ':method': 'PUT' }, open: true })
+  const size = 64 * MiB
+  upload.end(Buffer.alloc(size))
+  while (world.records.length === 0) await wait(10)
+  await wait(500)
+  client.destroy()
+  await world.quiet()
+  const { bytesIn = size } = world.ended.find(({ kind }) => kind === 'request') ?? {}
+  t.ok(bytesIn < 16 * MiB, `${(bytesIn / MiB).toFixed(1)} MiB were taken`)
 })

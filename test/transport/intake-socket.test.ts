@@ -1,13 +1,14 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { IntakeSocket } from '../../src/transport/intake-socket.ts'
 import { LargeBuffers } from '../../src/transport/large-buffers.ts'
 import { KiB, MiB, seconds } from '../../src/units.ts'
 import { join, type Joined } from './join.ts'
-import { pairOfSockets, pairWithIntake, readToEnd } from './sockets.ts'
+import { pairOfSockets, pairOfStreams, pairWithIntake, readToEnd } from './sockets.ts'
 
 /** Tunnels whose upstreams are read through one set of large buffers. */
 async function joinOver(buffers: LargeBuffers): Promise<Joined<Socket>> {
@@ -120,6 +121,19 @@ for (const { note, limit } of sets) {
     },
   )
 }
+
+void t.test('IntakeSocket: gives what is no socket bytes that stay as they are', async (t) => {
+  const buffers = new LargeBuffers()
+  const { client, upstream, tunnel, closed } = await join<Duplex>(pairOfStreams, {
+    upstreamPair: () => pairWithIntake(buffers),
+  })
+  const sent = randomBytes(8 * MiB)
+  upstream.end(sent)
+  t.equal(sha256((await readToEnd(client)).bytes), sha256(sent))
+  t.equal(buffers.leased, 0)
+  tunnel.end('complete')
+  await closed
+})
 
 void t.test('IntakeSocket: readers that stand still', async (t) => {
   const buffers = new LargeBuffers(2)

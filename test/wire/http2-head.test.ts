@@ -89,13 +89,18 @@ void t.test('readHttp2Head refuses what HTTP/1.1 would say in another way', (t) 
       given: [...get, 'x', value],
       problem: 'a field value that is none',
     })),
-    ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade'].map(
-      (name) => ({
-        note: name,
-        given: [...get, name, 'chunked'],
-        problem: 'a field for one connection in HTTP/2',
-      }),
-    ),
+    ...[
+      'connection',
+      'keep-alive',
+      'proxy-connection',
+      'transfer-encoding',
+      'upgrade',
+      'http2-settings',
+    ].map((name) => ({
+      note: name,
+      given: [...get, name, 'chunked'],
+      problem: 'a field for one connection in HTTP/2',
+    })),
     {
       note: 'te: gzip',
       given: [...get, 'te', 'trailers, gzip'],
