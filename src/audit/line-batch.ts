@@ -9,3 +9,16 @@ export interface LineBatch {
   /** Records that were lost before this batch; undefined for none. */
   readonly lost: RecordsLost | undefined
 }
+
+/** All lines with their numbers, which go on from `last`. */
+export function numberLines({ text, cuts }: LineBatch, last: number): string {
+  let numbered = ''
+  let start = 0
+  let number = last
+  for (let index = 0; index < cuts.length; index += 2) {
+    const cut = cuts[index]
+    numbered += text.slice(start, cut) + ++number
+    start = cut ?? start
+  }
+  return numbered + text.slice(start)
+}

@@ -31,7 +31,7 @@ type WriteFile = (
 ) => void
 
 export interface LineSink {
-  /** Takes an ASCII line with its line feed, or refuses it whole. */
+  /** Takes ASCII lines, each with its line feed, or refuses them all. */
   offer(line: string): boolean
   /** Resolves when what was offered so far is written, or when writing it fails. Never rejects. */
   flush(): Promise<void>

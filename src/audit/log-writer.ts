@@ -3,7 +3,7 @@ import { seconds } from '../units.ts'
 import { createRecordFormat, type RecordsLost } from './format-record.ts'
 import { describeOpenError } from './log-target.ts'
 import { createLineSink, type LineSink, type LineSinkOptions } from './line-sink.ts'
-import type { LineBatch } from './line-batch.ts'
+import { type LineBatch, numberLines } from './line-batch.ts'
 import { isLogged } from './logged-category.ts'
 import type { AccessLog, AccessRecord } from './record.ts'
 
@@ -155,7 +155,13 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
         lose()
       }
     },
-    acceptLines({ text, cuts }) {
+    acceptLines(batch) {
+      // Rather at once, as long as all of them fit.
+      if (reportLost() && sink.offer(numberLines(batch, sequence))) {
+        sequence += batch.cuts.length / 2
+        return
+      }
+      const { text, cuts } = batch
       let start = 0
       for (let index = 0; index < cuts.length; index += 2) {
         const [number, end] = [cuts[index], cuts[index + 1]]

@@ -31,11 +31,13 @@ export function describeStart(facts: StartFacts): readonly string[] {
   )
   const where =
     inForce.settings.audit.file === '-' ? 'standard output' : inForce.settings.audit.file
+  const { workers } = inForce.settings
+  const served = workers === 1 ? '' : `, ${workers} workers`
   const version = inForce.version.slice(0, versionLength)
   return [
     ...warnings,
     ...align(rows),
-    `ready in ${Math.round(facts.durationMs)} ms, policy ${version}, access log on ${where}`,
+    `ready in ${Math.round(facts.durationMs)} ms, policy ${version}, access log on ${where}${served}`,
   ]
 }
 

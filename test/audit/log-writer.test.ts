@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AccessLogOptions, createAccessLog } from '../../src/audit/log-writer.ts'
 import { createRecordFormat } from '../../src/audit/format-record.ts'
+import type { LineBatch } from '../../src/audit/line-batch.ts'
 import { KiB, MiB } from '../../src/units.ts'
 import { recordFrom } from '../support/record-parts.ts'
 
@@ -501,21 +502,45 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
   }
 })
 
-void t.test('lines that were made elsewhere get their numbers here', async (t) => {
-  const file = join(t.testdir(), 'access.log')
-  const blocks: boolean[] = []
-  const log = createAccessLog(options(file, { onBlock: (blocked) => blocks.push(blocked) }))
-  const format = createRecordFormat({ instance: 'test', boot: 'boot' })
+const format = createRecordFormat({ instance: 'test', boot: 'boot' })
+
+/** The record, so many times, as another thread hands it over. */
+function batchOf(count: number): LineBatch {
   let text = ''
   const cuts: number[] = []
-  for (let index = 0; index < 3; index++) {
+  for (let index = 0; index < count; index++) {
     text += format.head(record)
     cuts.push(text.length)
     text += format.tail(record)
     cuts.push(text.length)
   }
+  return { text, cuts, lost: undefined }
+}
+
+void t.test('of lines that were made elsewhere, those are lost that do not fit', async (t) => {
+  const file = join(t.testdir(), 'access.log')
+  const log = createAccessLog(options(file, { bufferBytes: 4 * KiB }))
+  log.acceptLines(batchOf(0))
+  t.equal(log.sequence, 0)
   log.accept(record)
-  log.acceptLines({ text, cuts, lost: undefined })
+  log.acceptLines(batchOf(20))
+  t.ok(log.sequence > 2 && log.lost > 2)
+  t.equal(log.sequence + log.lost, 21)
+  t.equal(log.state, 'losing')
+  const accepted = log.sequence
+  await log.flush()
+  await log.close()
+  const lines = linesOf(readFileSync(file, 'utf8'))
+  t.same(sequences(readFileSync(file, 'utf8')), oneTo(accepted + 1))
+  t.equal(lines.at(-1)?.properties.recordsLost, log.lost)
+})
+
+void t.test('lines that were made elsewhere get their numbers here', async (t) => {
+  const file = join(t.testdir(), 'access.log')
+  const blocks: boolean[] = []
+  const log = createAccessLog(options(file, { onBlock: (blocked) => blocks.push(blocked) }))
+  log.accept(record)
+  log.acceptLines(batchOf(3))
   log.addLost({ count: 2, firstTime: record.time + 5, lastTime: record.time + 7 })
   log.addLost({ count: 3, firstTime: record.time + 4, lastTime: record.time + 6 })
   log.accept(record)

@@ -53,6 +53,18 @@ void t.test('describeStart has one aligned line for each listener', (t) => {
   t.end()
 })
 
+void t.test('describeStart says how many serve, if there are several', (t) => {
+  const settings = { ...inForce.settings, workers: 2 }
+  const lines = describeStart({
+    bound,
+    inForce: { ...inForce, settings },
+    warnings: [],
+    durationMs: 1,
+  })
+  t.match(lines.at(-1), /access log on standard output, 2 workers$/)
+  t.end()
+})
+
 void t.test('describeStart counts resources where there are many', (t) => {
   const many = buildInForce({
     resources: Array.from({ length: 120 }, (_, index) => ({
