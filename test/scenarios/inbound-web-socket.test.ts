@@ -287,6 +287,19 @@ void t.test('an upgrade pipelined behind a request has its turn', async (t) => {
   await world.quiet()
 })
 
+void t.test('a client that ends before its upgrade was answered has left', async (t) => {
+  const origin = await startRawOrigin({})
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(`http://${origin.authority}`))
+  const client = await connectRaw(world)
+  client.send(upgradeRequest('orders.test'))
+  await world.record(({ decision }) => decision.effect === 'allow')
+  client.end()
+  const { end } = await world.record((record) => record.end !== undefined)
+  t.equal(end?.closeReason, 'client-closed')
+  await world.quiet()
+})
+
 void t.test('an upgrade on a connection that has served requests', async (t) => {
   const origin = await startOrigin(undefined, {
     onUpgrade: (_, socket, head) => echoFrames(socket, head),
