@@ -5,7 +5,7 @@ import { http2ErrorCode } from '../wire/http2-error-code.ts'
 import { headerValues } from '../wire/headers.ts'
 import type { BackendCall, BackendCallOptions } from './http-proxy.ts'
 import type { BackendSession, BackendSessions } from './http2-backend.ts'
-import { collectFields } from './http2-fields.ts'
+import { sendTrailers } from './http2-fields.ts'
 import { fieldsOf, Http2Response } from './http2-response.ts'
 
 /**
@@ -71,8 +71,7 @@ function callOver(sessions: BackendSessions, options: BackendCallOptions): Backe
     })
     stream.once('wantTrailers', () => {
       // What was given up waits for its reset.
-      if (!stream.closed && options.isComplete())
-        stream.sendTrailers(collectFields(options.trailers()))
+      if (!stream.closed && options.isComplete()) sendTrailers(stream, options.trailers())
     })
   }
 

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders } from 'node:http2'
+import type { Http2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { RawHeaders } from '../wire/headers.ts'
 
 /** Fields in the form that Node sends in HTTP/2: in lower case (RFC 9113 8.2.1), one key for each. */
@@ -13,6 +13,15 @@ export function collectFields(raw: RawHeaders): OutgoingHttpHeaders {
     else before.push(value)
   }
   return fields
+}
+
+/** Sends the fields behind a body. Where Node does not write one of them, none is sent: the body is whole all the same. */
+export function sendTrailers(stream: Http2Stream, raw: RawHeaders): void {
+  try {
+    stream.sendTrailers(collectFields(raw))
+  } catch {
+    stream.sendTrailers({})
+  }
 }
 
 /** `__proto__` is a field like any other. */

@@ -11,7 +11,7 @@ import { clientHeaders, clientTrailers } from '../wire/response-head.ts'
 import type { CalledMessage, ClientSide, SideRefusal } from './client-side.ts'
 import type { Connection } from './connection.ts'
 import { clientCloseReason } from './exchange.ts'
-import { collectFields } from './http2-fields.ts'
+import { collectFields, sendTrailers } from './http2-fields.ts'
 import type { RequestFacts } from './judge-request.ts'
 import type { BackendResponse, RelayHooks } from './relay-response.ts'
 
@@ -124,7 +124,7 @@ export class Http2Side implements ClientSide {
   }
 
   writeContinue(): void {
-    this.#stream.additionalHeaders({ ':status': 100 })
+    if (!this.#stream.closed) this.#stream.additionalHeaders({ ':status': 100 })
   }
 
   hint(rawHeaders: RawHeaders): void {
@@ -224,7 +224,7 @@ export class Http2Side implements ClientSide {
     const stream = this.#stream
     if (this.#isCut || stream.closed) return
     this.#isDelivered = true
-    stream.sendTrailers(collectFields(this.#trailers))
+    sendTrailers(stream, this.#trailers)
     // RFC 9113 8.1: whoever is still sending is told, without an error, that nobody reads.
     if (!this.#isComplete) setImmediate(() => stream.close(http2ErrorCode.noError))
   }

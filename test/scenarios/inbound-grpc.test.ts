@@ -19,7 +19,7 @@ import {
 } from '../support/http2-frames.ts'
 import { type Http2Origin, startHttp2Origin } from '../support/http2-origin.ts'
 import { type InboundWorld, openShop, startInbound } from '../support/inbound-world.ts'
-import { startOrigin } from '../support/origin.ts'
+import { answerRaw, startOrigin, startRawOrigin } from '../support/origin.ts'
 
 /** Calls in the shape of gRPC (its "PROTOCOL-HTTP2"): length-prefixed messages, and a status in trailers. */
 
@@ -304,6 +304,28 @@ void t.test('a back end that fails is a refusal with its reason', async (t) => {
   }
 })
 
+void t.test('a back end that never agrees is a 504, and nobody has to wait for it', async (t) => {
+  const origin = await startRawOrigin({})
+  t.teardown(() => origin.close())
+  const parts = shop(origin.port, { connectMs: 400 })
+  const world = await startInbound(t, parts, { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const waiting = client.exchange('/', { headers: call, body: 'x' })
+  const given = client.request('/', { headers: call, open: true })
+  while (world.records.length < 2 || origin.accepted() === 0) await wait(5)
+  given.close(http2ErrorCode.cancel)
+  await world.record(({ end }) => end?.closeReason === 'client-reset')
+  const response = await waiting
+  t.equal(response.status, 504)
+  t.match(response.body, '"reason":"connect-timeout"')
+  while (origin.sockets.size > 0) await wait(5)
+  t.equal(origin.accepted(), 1)
+  client.destroy()
+  await world.quiet()
+  t.equal(world.openConnections.size, 0)
+  t.strictSame(world.complaints, [])
+})
+
 void t.test('a silent back end is a 504, and a dead connection is not used again', async (t) => {
   const origin = await startHttp2Origin(own, () => {})
   const links: Socket[] = []
@@ -377,6 +399,37 @@ void t.test('fields that are said twice go on twice, cookies in one', async (t) 
   t.strictSame(values('x-a'), ['v2', 'v3'])
   t.strictSame(values('cookie'), ['v4; v5'])
   client.destroy()
+})
+
+void t.test('trailers that cannot be said are left out, in both directions', async (t) => {
+  let trailers: readonly string[] | undefined
+  const { world } = await serve(t, (stream) => {
+    stream.on('trailers', (_headers, _flags, raw) => (trailers = raw))
+    void bodyOf(stream).then((body) => answer(stream, [body]))
+  })
+  const client = await connectFrames({ ...world, ...asOrders })
+  client.send(
+    headersFrame(1, requestFields('/upload', [], 'POST'), endHeaders),
+    dataFrame(1, 'body'),
+    headersFrame(1, [['http2-settings', 'x']]),
+  )
+  const end = await client.frame(
+    ({ type, flags }) => (flags & endStream) !== 0 && type !== 'SETTINGS',
+  )
+  t.equal(end?.type, 'HEADERS', 'it is served to its end')
+  t.equal(trailers, undefined)
+  client.destroy()
+  const origin = await startRawOrigin({
+    onData: answerRaw(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nhttp2-settings: x\r\n\r\n',
+    ),
+  })
+  t.teardown(() => origin.close())
+  const parts = openShop(`http://${origin.authority}`, { inbound })
+  const other = await startInbound(t, parts, { pem: shown })
+  const asking = await connectHttp2({ ...other, ...asOrders })
+  t.match(await asking.exchange('/'), { status: 200, body: 'ok', code: 0 })
+  asking.destroy()
 })
 
 void t.test('hints ahead of an answer reach the client', async (t) => {
