@@ -3,8 +3,8 @@ import { startInProcess } from '../support/ringfence.ts'
 import { writeLargeShop } from './large-shop.ts'
 import { reloadUnderLoad } from './reload-under-load.ts'
 
-/** Enough that compiling it where requests wait would stall them for a fifth of a second. */
-const size = 20_000
+/** Enough that compiling it where requests wait would stall them for longer than the bar. */
+const size = 10_000
 const reloads = 2
 /** The bar is 10 ms on a quiet machine; one that is busy with other tests has slower caches. */
 const mostWorkMs = 25
