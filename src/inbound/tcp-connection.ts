@@ -104,7 +104,7 @@ export class TcpConnection {
     const timeoutMs = timeouts.connectMs
     const signal = this.#aborted
     try {
-      const dialled = await dialBackend({ authority, timeoutMs, signal, forTunnel: true })
+      const dialled = await dialBackend({ authority, timeoutMs, signal, readBy: 'tunnel' })
       if (dialled.kind === 'failed') this.#abandon(dialled.reason)
       else if (this.#isOver) dialled.socket.destroy()
       else this.#openTunnel(dialled.socket, timeouts)

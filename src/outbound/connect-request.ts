@@ -129,7 +129,7 @@ export class ConnectRequest implements UnderWay {
       dialPeer,
       protocol,
       signal: this.#aborted,
-      forTunnel: true,
+      readBy: 'tunnel',
     })
     this.#goOn(reached, asked)
   }

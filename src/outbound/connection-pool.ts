@@ -59,7 +59,6 @@ export class ConnectionPool<Connection extends Keepable> {
   take(key: string): Pooled<Connection> | undefined {
     const idle = this.#idle.get(key)
     for (let pooled = idle?.pop(); pooled !== undefined; pooled = idle?.pop()) {
-      pooled.connection.onGone = undefined
       this.#size--
       if (!pooled.connection.isGone) return pooled
       pooled.connection.destroy()
@@ -77,7 +76,8 @@ export class ConnectionPool<Connection extends Keepable> {
       connection.destroy()
       return
     }
-    connection.onGone = () => void this.#remove(pooled)
+    // Once for as long as it lives: it may be given back a thousand times.
+    pooled.connection.onGone ??= () => void this.#remove(pooled)
     if (idle.push(pooled) === 1) this.#idle.set(key, idle)
     this.#size++
   }
@@ -112,7 +112,6 @@ export class ConnectionPool<Connection extends Keepable> {
     const idle = this.#idle.get(pooled.key)
     const index = idle?.indexOf(pooled) ?? -1
     if (idle === undefined || index === -1) return false
-    pooled.connection.onGone = undefined
     this.#size--
     idle.splice(index, 1)
     if (idle.length === 0) this.#idle.delete(pooled.key)

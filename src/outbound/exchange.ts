@@ -2,9 +2,9 @@ import type { AccessRecord, RecordDestination, RecordSource } from '../audit/rec
 import type { ExchangeKind } from '../audit/meter.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
-import type { OpenEntry } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
+import { type Judged, OpenSlot } from './open-slot.ts'
 import type { OutboundPorts } from './ports.ts'
 import {
   type Admitted,
@@ -36,7 +36,7 @@ export interface Origin {
  * One request from its head to its last byte: writes its one record of the final effect, registers it as open, meters
  * it, and writes its end line. Each of these at most once.
  */
-export class Exchange {
+export class Exchange implements Judged {
   readonly correlationId: string
   readonly origin: Origin
   /** Bytes of content from the client and to it; whoever moves them counts them. */
@@ -48,7 +48,10 @@ export class Exchange {
   readonly #startedAt: number
   #kind: ExchangeKind
   #record: AccessRecord | undefined
-  #entry: OpenEntry | undefined
+  #slot: OpenSlot | undefined
+  #ownsSlot = false
+  #standing: Standing | undefined
+  #revoke: (() => void) | undefined
   #closedAs: CloseReason | undefined
 
   constructor(ports: OutboundPorts, origin: Origin) {
@@ -103,29 +106,34 @@ export class Exchange {
 
   /**
    * Registers it as open with its original facts, before the first byte moves. False: no longer allowed, and the caller
-   * must end it.
+   * must end it. `slot`: what stands for it; absent: an entry of its own.
    */
   open(
     asked: Asked,
-    more: { admitted: Admitted; address: IpAddress | undefined; revoke: () => void },
+    more: {
+      readonly admitted: Admitted
+      readonly address: IpAddress | undefined
+      readonly revoke: () => void
+      readonly slot?: OpenSlot
+    },
   ): boolean {
-    const standing = standingOf(asked, more)
-    const entry: OpenEntry = {
-      version: more.admitted.inForce.version,
-      judge: () => this.#judge(standing),
-      revoke: more.revoke,
-    }
-    // A second attempt has another address.
-    if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
-    this.#entry = undefined
-    if (!this.#ports.openConnections.register(entry)) return false
-    this.#entry = entry
-    return true
+    this.#leave()
+    this.#standing = standingOf(asked, more)
+    this.#revoke = more.revoke
+    const slot = more.slot ?? new OpenSlot()
+    slot.current = this
+    slot.entry.version = more.admitted.inForce.version
+    this.#slot = slot
+    this.#ownsSlot = more.slot === undefined
+    if (this.#ports.openConnections.register(slot.entry)) return true
+    this.#leave()
+    return false
   }
 
-  #judge(standing: Standing): boolean {
+  judge(): boolean {
+    const standing = this.#standing
     try {
-      const decision = judgeAgain(standing, this.#ports.currentInForce())
+      const decision = standing && judgeAgain(standing, this.#ports.currentInForce())
       if (decision === undefined) return false
       // The end line shows what allowed it last, and nothing keeps the policy alive that allowed it first.
       if (this.#record !== undefined) this.#record = { ...this.#record, decision }
@@ -134,6 +142,19 @@ export class Exchange {
       this.#ports.log.error({ err: error }, 'an open exchange could not be judged')
       return false
     }
+  }
+
+  revoke(): void {
+    this.#revoke?.()
+  }
+
+  /** Nothing of it is open any more, or not yet again: a second attempt has another address. */
+  #leave(): void {
+    const slot = this.#slot
+    if (slot === undefined) return
+    this.#slot = undefined
+    slot.current = undefined
+    if (this.#ownsSlot) this.#ports.openConnections.unregister(slot.entry)
   }
 
   /** From here on it is a tunnel to the meter. */
@@ -151,7 +172,7 @@ export class Exchange {
   close(closeReason: CloseReason, status?: number): void {
     if (this.#closedAs !== undefined) return
     this.#closedAs = closeReason
-    if (this.#entry !== undefined) this.#ports.openConnections.unregister(this.#entry)
+    this.#leave()
     this.#meterEnd(status)
     if (this.#record !== undefined) this.#writeEnd(this.#record, closeReason)
   }

@@ -6,17 +6,19 @@ import { isOriginForm } from '../wire/request-head.ts'
 import { type ForwardHead, readForwardHead } from './forward-head.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { headerCountOf } from './proxy-context.ts'
+import type { Admitted } from './verdict.ts'
 
 /** What a request in absolute-form asks for, and what of it goes out. */
 export type ForwardReading =
   | {
       readonly kind: 'head'
       readonly authority: Authority
-      readonly path: string
       /** With the empty line; Latin-1. */
       readonly fieldLines: string
       /** Identity and forwarding fields of the client, as spelled. */
       readonly removed: readonly string[]
+      /** What it was decided to be, once it was; under the same `InForce` it is decided alike for the same client. */
+      admitted: Admitted | undefined
     }
   | Extract<ForwardHead, { kind: 'bad-request' }>
 
@@ -35,6 +37,8 @@ const schemeLength = 'http://'.length
  * same site under the same settings.
  */
 export class ForwardReader {
+  /** Path and query of the request that was read last. */
+  path = ''
   #known: Known | undefined
 
   read(
@@ -44,8 +48,8 @@ export class ForwardReader {
     const { method, target, block } = request
     const known = this.#known
     if (known?.block === block && known.inForce === inForce && target.startsWith(known.site)) {
-      const path = target.slice(known.site.length)
-      if (isOriginForm(path)) return { ...known.reading, path }
+      this.path = target.slice(known.site.length)
+      if (isOriginForm(this.path)) return known.reading
     }
     const { httpVersion, rawHeaders, framing, expectation } = block
     const head = readForwardHead(
@@ -54,6 +58,7 @@ export class ForwardReader {
     )
     if (head.kind === 'bad-request') return head
     const { authority, path } = head
+    this.path = path
     if (expectation === 'unknown') {
       return { kind: 'bad-request', authority, detail: 'unknown expectation' }
     }
@@ -67,13 +72,14 @@ export class ForwardReader {
       fieldLines += `${headers[index]}: ${headers[index + 1]}\r\n`
     }
     if (framing === chunked) fieldLines += 'Transfer-Encoding: chunked\r\n'
-    const reading = {
+    fieldLines += '\r\n'
+    const reading: ForwardReading = {
       kind: 'head',
       authority,
-      path,
       removed,
-      fieldLines: `${fieldLines}\r\n`,
-    } as const
+      fieldLines,
+      admitted: undefined,
+    }
     const slash = target.indexOf('/', schemeLength)
     // A target without a path, or with a query first, is rare.
     if (slash !== -1 && path === target.slice(slash)) {

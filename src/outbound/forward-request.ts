@@ -183,7 +183,6 @@ export class ForwardRequest implements Unanswered {
       dialPeer,
       protocol,
       signal,
-      forTunnel: false,
     })
     if (reached.kind === 'reached') await this.#goOn(reached, asked)
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')

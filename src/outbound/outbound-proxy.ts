@@ -201,7 +201,9 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     },
 
     get open() {
-      return context.underWay.size
+      let open = context.underWay.size
+      for (const { isBusy } of context.relayed) if (isBusy) open++
+      return open
     },
 
     policyChanged() {
@@ -219,6 +221,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       if (server.listening) server.close(() => closed.resolve())
       else closed.resolve()
       for (const one of context.underWay) one.end('drain-timeout')
+      for (const client of context.relayed) client.end('drain-timeout')
       server.closeIdleConnections()
       for (const client of context.relayed) client.drain()
       const timer = setTimeout(() => connections.destroyAll(), closeGraceMs)

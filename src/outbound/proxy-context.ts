@@ -26,7 +26,9 @@ export interface ProxyContext {
 }
 
 /** A client's connection that the relay serves. */
-export interface Relayed {
+export interface Relayed extends UnderWay {
+  /** A request in absolute-form is under way; tunnels stand for themselves. */
+  readonly isBusy: boolean
   /** Ends it if it is idle, else with the answer under way. */
   drain(): void
   /** Another policy is in force: nothing of the old one is kept. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FailureReason } from '../reasons.ts'
 import type { CancelSignal } from '../transport/cancellation.ts'
-import type { Dialled } from '../transport/dial.ts'
+import type { Dialled, ReadBy } from '../transport/dial.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { findCandidates, vet } from './candidates.ts'
@@ -56,8 +56,8 @@ export interface ReachOptions {
   readonly protocol: string
   /** Aborted when the client goes away. */
   readonly signal: CancelSignal
-  /** What is dialled is read by a tunnel and nobody else. */
-  readonly forTunnel: boolean
+  /** Who alone can read what is dialled; absent: whoever likes. */
+  readonly readBy?: ReadBy | undefined
 }
 
 /** Never dials what has not been decided and vetted by what was in force at that moment. */
@@ -101,12 +101,12 @@ async function dialPeer(
   route: Extract<Route, { kind: 'peer' }>,
   options: ReachOptions,
 ): Promise<Reached> {
-  const { admitted, signal, forTunnel } = options
+  const { admitted, signal, readBy } = options
   allow(options)
   if (signal.aborted) return { kind: 'gone' }
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
   const authority = route.endpoint
-  return settle(await options.dialPeer({ authority, timeoutMs, signal, forTunnel }), options)
+  return settle(await options.dialPeer({ authority, timeoutMs, signal, readBy }), options)
 }
 
 async function dialOutside(options: ReachOptions): Promise<Reached> {
@@ -130,7 +130,7 @@ async function dialVetted(
   options: ReachOptions,
   found: { resolution: Awaited<ReturnType<typeof findCandidates>> | undefined; port: number },
 ): Promise<Reached> {
-  const { asked, admitted, ports, signal, forTunnel } = options
+  const { asked, admitted, ports, signal, readBy } = options
   const { resolution, port } = found
   if (resolution?.kind !== 'resolved') {
     allow(options)
@@ -144,7 +144,7 @@ async function dialVetted(
   allow(options, addresses[0])
   if (signal.aborted) return { kind: 'gone' }
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
-  return settle(await ports.dial({ addresses, port, timeoutMs, signal, forTunnel }), options)
+  return settle(await ports.dial({ addresses, port, timeoutMs, signal, readBy }), options)
 }
 
 /** What became of a dial, for a client that may have gone meanwhile. */

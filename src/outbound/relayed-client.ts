@@ -1,3 +1,4 @@
+import type { CloseReason } from '../reasons.ts'
 import type { Crossing } from '../transport/relay/crossing.ts'
 import {
   RelayConnection,
@@ -9,6 +10,7 @@ import { KiB, seconds } from '../units.ts'
 import type { ClientConnection } from './client-connections.ts'
 import { ConnectRequest } from './connect-request.ts'
 import { ForwardReader } from './forward-reader.ts'
+import { OpenSlot } from './open-slot.ts'
 import type { ProxyContext, Relayed } from './proxy-context.ts'
 import { RelayedForward } from './relayed-forward.ts'
 import { asksForWebSocket } from './upgrade.ts'
@@ -38,12 +40,22 @@ export class RelayedClient implements RelayOwner, Relayed {
   readonly #options: RelayedClientOptions
   readonly #relay: RelayConnection
   readonly #reader = new ForwardReader()
+  readonly #slot = new OpenSlot()
+  #request: RelayedForward | undefined
 
   constructor(context: ProxyContext, options: RelayedClientOptions) {
     this.#context = context
     this.#options = options
     context.relayed.add(this)
     this.#relay = new RelayConnection(options.connection.socket, this)
+  }
+
+  get isBusy(): boolean {
+    return this.#request !== undefined
+  }
+
+  end(reason: CloseReason): void {
+    this.#request?.end(reason)
   }
 
   drain(): void {
@@ -64,6 +76,7 @@ export class RelayedClient implements RelayOwner, Relayed {
 
   onClose(): void {
     this.#context.relayed.delete(this)
+    this.#context.ports.openConnections.unregister(this.#slot.entry)
     this.#reader.forget()
   }
 
@@ -83,7 +96,13 @@ export class RelayedClient implements RelayOwner, Relayed {
     } else if (block.upgrades && asksForWebSocket({ method, ...block })) {
       stepBack(connection, this.#relay.handBack())
     } else {
-      new RelayedForward(this.#context, { crossing, peer, reader: this.#reader }).serve()
+      const given = { crossing, peer, reader: this.#reader, slot: this.#slot, onOver: this.#onOver }
+      this.#request = new RelayedForward(this.#context, given)
+      this.#request.serve()
     }
+  }
+
+  readonly #onOver = (): void => {
+    this.#request = undefined
   }
 }

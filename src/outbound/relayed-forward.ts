@@ -9,6 +9,7 @@ import { prefersHtml } from '../wire/accept.ts'
 import { formatRefusalHead, type Refusal, renderRefusal } from '../wire/refusal.ts'
 import { poolKey, type Pooled } from './connection-pool.ts'
 import { describeDestination, Exchange, type Peer } from './exchange.ts'
+import type { OpenSlot } from './open-slot.ts'
 import { ownVia } from './outgoing-headers.ts'
 import type { ProxyContext, UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
@@ -37,10 +38,12 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
   readonly #crossing: Crossing
   readonly #exchange: Exchange
   readonly #reader: ForwardReader
+  readonly #slot: OpenSlot
+  readonly #onOver: () => void
   #asked: Asked | undefined
   /** Aborted when the client goes away while its destination is sought. */
   #aborted: AbortController | undefined
-  #pooled: Omit<Pooled<Upstream>, 'connection'> | undefined
+  #pooled: Pooled<Upstream> | undefined
   #fieldLines = ''
   #path = ''
   #isSent = false
@@ -48,9 +51,18 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
 
   constructor(
     context: ProxyContext,
-    arrival: { readonly crossing: Crossing; readonly peer: Peer; readonly reader: ForwardReader },
+    arrival: {
+      readonly crossing: Crossing
+      readonly peer: Peer
+      readonly reader: ForwardReader
+      readonly slot: OpenSlot
+      /** Called once, at its end. */
+      readonly onOver: () => void
+    },
   ) {
-    const { crossing, peer, reader } = arrival
+    const { crossing, peer, reader, slot, onOver } = arrival
+    this.#slot = slot
+    this.#onOver = onOver
     this.#context = context
     this.#crossing = crossing
     this.#reader = reader
@@ -61,7 +73,6 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       operationName: crossing.method,
     })
     crossing.adopt(this)
-    context.underWay.add(this)
   }
 
   serve(): void {
@@ -100,7 +111,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     this.#exchange.bytesIn = this.#crossing.bytesIn
     this.#exchange.bytesOut = this.#crossing.bytesOut
     this.#exchange.close(closeReason, this.#crossing.status)
-    this.#context.underWay.delete(this)
+    this.#onOver()
   }
 
   giveBack(upstream: Upstream, hintMs: number | undefined): void {
@@ -113,7 +124,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       return
     }
     upstream.rest(keptMs)
-    upstreams.give({ connection: upstream, ...pooled })
+    upstreams.give(pooled)
   }
 
   /** Decided anew: the policy may have changed meanwhile. */
@@ -139,19 +150,20 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
       return
     }
-    const asked = this.#exchange.asked(reading.authority)
-    this.#path = reading.path
+    const asked = this.#asked ?? this.#exchange.asked(reading.authority)
+    this.#path = this.#reader.path
     this.#fieldLines = reading.fieldLines
     this.#exchange.removedHeaders = reading.removed
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = decide(asked, inForce)
+    const verdict = reading.admitted ?? decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
     }
+    reading.admitted = verdict
     const pooled = this.#takePooled(verdict, asked)
     if (pooled === undefined) void this.#reach(verdict, asked)
     else this.#sendPooled(pooled, { admitted: verdict, asked })
@@ -166,15 +178,15 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     pooled: Pooled<Upstream>,
     { admitted, asked }: { readonly admitted: Admitted; readonly asked: Asked },
   ): void {
-    const { connection, ...facts } = pooled
-    const destination = describeDestination(asked, { protocol, admitted, address: facts.address })
+    const { connection, address } = pooled
+    const destination = describeDestination(asked, { protocol, admitted, address })
     this.#exchange.record(admitted.decision, { destination })
-    if (!this.#register({ admitted, asked, address: facts.address })) {
+    if (!this.#register({ admitted, asked, address })) {
       connection.destroy()
       return
     }
     connection.wake()
-    this.#pooled = facts
+    this.#pooled = pooled
     this.#send(connection)
   }
 
@@ -193,7 +205,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
         dialPeer,
         protocol,
         signal,
-        forTunnel: false,
+        readBy: 'relay',
       })
       if (reached.kind === 'reached') this.#goOn(reached, asked)
       else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
@@ -211,13 +223,11 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       stream.destroy()
       return
     }
-    if (upstream.kind === 'dialled') {
-      const { version } = admitted.inForce
-      this.#pooled = { key: poolKey(version, asked.destination), version, address }
-    } else {
-      this.#pooled = undefined
-    }
-    this.#send(upstreamOver(stream))
+    const connection = upstreamOver(stream)
+    const { version } = admitted.inForce
+    const key = poolKey(version, asked.destination)
+    this.#pooled = upstream.kind === 'dialled' ? { connection, key, version, address } : undefined
+    this.#send(connection)
   }
 
   #send(upstream: Upstream): void {
@@ -244,7 +254,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
   }): boolean {
     const { admitted, asked, address } = facts
     const revoke = (): void => this.end('policy-revoked')
-    if (this.#exchange.open(asked, { admitted, address, revoke })) return true
+    if (this.#exchange.open(asked, { admitted, address, revoke, slot: this.#slot })) return true
     this.end('policy-revoked')
     return false
   }

@@ -90,6 +90,10 @@ export class OriginConnection {
   }
 
   /** Called once, when it can carry nothing any more. */
+  get onGone(): (() => void) | undefined {
+    return this.#onGone
+  }
+
   set onGone(listener: (() => void) | undefined) {
     this.#onGone = listener
   }

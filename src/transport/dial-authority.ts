@@ -3,7 +3,7 @@ import { type IpAddress, parseAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import type { CancelSignal } from './cancellation.ts'
-import type { Dial, Dialled } from './dial.ts'
+import type { Dial, Dialled, ReadBy } from './dial.ts'
 import { monotonicNow } from './slices.ts'
 
 /**
@@ -17,7 +17,7 @@ export interface DialAuthorityRequest {
   readonly timeoutMs: number
   readonly signal?: CancelSignal
   /** As in `DialRequest`. */
-  readonly forTunnel?: boolean
+  readonly readBy?: ReadBy | undefined
 }
 
 /** Never rejects; the caller owns the socket. */

@@ -1,14 +1,18 @@
-import { connect, type Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { FailureReason } from '../reasons.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { CancelSignal } from './cancellation.ts'
 import { sharedDeadlines } from './deadlines.ts'
 import { IntakeSocket } from './intake-socket.ts'
+import { SharedReadSocket } from './relay/shared-read-socket.ts'
 import { monotonicNow } from './slices.ts'
 
 export type Dialled =
   | { readonly kind: 'connected'; readonly socket: Socket; readonly address: IpAddress }
   | { readonly kind: 'failed'; readonly reason: FailureReason }
+
+/** What reads bytes through memory that is not the socket's own. */
+export type ReadBy = 'tunnel' | 'relay'
 
 export interface DialRequest {
   /** Vetted, in order of preference; tried one after the other. */
@@ -17,8 +21,8 @@ export interface DialRequest {
   /** For all attempts together. */
   readonly timeoutMs: number
   readonly signal?: CancelSignal
-  /** Gives an `IntakeSocket`, which only a tunnel can read. */
-  readonly forTunnel?: boolean
+  /** Who alone can read what it gives: an `IntakeSocket` or a `SharedReadSocket`. Absent: whoever likes. */
+  readonly readBy?: ReadBy | undefined
 }
 
 /** Connects to the first address that answers. Never rejects; the caller owns the socket. */
@@ -42,7 +46,7 @@ const reasonByCode: ReadonlyMap<string, FailureReason> = new Map([
  * An abort counts as `connect-failed`.
  */
 export function createDial(): Dial {
-  return async ({ addresses, port, timeoutMs, signal, forTunnel = false }) => {
+  return async ({ addresses, port, timeoutMs, signal, readBy }) => {
     const until = monotonicNow() + timeoutMs
     let reason: FailureReason = 'connect-failed'
     for (const [index, address] of addresses.entries()) {
@@ -50,7 +54,7 @@ export function createDial(): Dial {
       if (left <= 0) return { kind: 'failed', reason: 'connect-timeout' }
       if (signal?.aborted === true) break
       const share = Math.min(left, Math.max(minAttemptMs, left / (addresses.length - index)))
-      const attempt = await tryOne(address, { port, timeoutMs: share, signal, forTunnel })
+      const attempt = await tryOne(address, { port, timeoutMs: share, signal, readBy })
       if (typeof attempt !== 'string') return { kind: 'connected', socket: attempt, address }
       reason = attempt
     }
@@ -58,20 +62,24 @@ export function createDial(): Dial {
   }
 }
 
+function makeSocket(readBy: ReadBy | undefined): Socket {
+  if (readBy === 'tunnel') return new IntakeSocket()
+  if (readBy === 'relay') return new SharedReadSocket()
+  return new Socket({ noDelay: true, allowHalfOpen: true })
+}
+
 interface AttemptOptions {
   readonly port: number
   readonly timeoutMs: number
   readonly signal: CancelSignal | undefined
-  readonly forTunnel: boolean
+  readonly readBy?: ReadBy | undefined
 }
 
 function tryOne(address: IpAddress, options: AttemptOptions): Promise<Attempt> {
-  const { port, timeoutMs, signal, forTunnel } = options
+  const { port, timeoutMs, signal, readBy } = options
   return new Promise<Attempt>((resolve) => {
     const host = address.text
-    const socket = forTunnel
-      ? new IntakeSocket().connect({ host, port })
-      : connect({ host, port, noDelay: true, allowHalfOpen: true })
+    const socket = makeSocket(readBy).connect({ host, port })
     const deadline = sharedDeadlines.watch({
       idleMs: Infinity,
       lifetimeMs: timeoutMs,

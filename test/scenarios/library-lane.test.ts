@@ -3,14 +3,15 @@ import { basename, join } from 'node:path'
 import t from 'tap'
 import { minutes } from '../../src/units.ts'
 
-/** The scenarios of the inbound side once more, in the lane that an operator can step back to. */
+/** What holds for both lanes once more in the other one, which an operator can step back to. */
 
 t.setTimeout(minutes(5))
 
 /** HTTP/2 has one lane. */
 const ofHttp2 = /inbound-(?:http2|grpc|every-protocol)/
 
-const files = globSync(join(import.meta.dirname, 'inbound-*.test.ts'))
+const files = ['scenarios/inbound-*.test.ts', 'scenarios/outbound-*.test.ts', 'outbound/*.test.ts']
+  .flatMap((pattern) => globSync(join(import.meta.dirname, '..', pattern)))
   .filter((file) => !ofHttp2.test(file))
   .toSorted()
 

@@ -55,7 +55,7 @@ void t.test('createDial', async (t) => {
 
   await t.test('hands a tunnel a socket of its own kind, which does not read yet', async (t) => {
     const port = await serving(t, (socket) => socket.end('early'))
-    const dialled = await dial({ addresses: [loopback], port, timeoutMs, forTunnel: true })
+    const dialled = await dial({ addresses: [loopback], port, timeoutMs, readBy: 'tunnel' })
     const socket = connected(t, dialled)
     t.equal(socket instanceof IntakeSocket, true)
     t.equal(socket.allowHalfOpen, true)

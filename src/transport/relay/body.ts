@@ -12,8 +12,10 @@ import { latin1 } from '../../wire/octets.ts'
  * Owned by one crossing, used again for the next message by `begin`.
  */
 export class Body {
-  /** The content that the last `take` found, as pairs of offsets into its bytes. */
-  readonly #pieces: number[] = []
+  /** The content that the last `take` found, as offsets into its bytes: one piece as a rule, pairs for more of them. */
+  #from = 0
+  #to = 0
+  #more: number[] | undefined
   #pieceBytes = 0
   #left = 0
   #reader: ChunkedReader | undefined
@@ -24,8 +26,7 @@ export class Body {
 
   /** `framing` is not `ambiguous`. `writesChunks`: how it is framed for the other side, else as it is. */
   begin(framing: Framing, writesChunks: boolean): void {
-    this.#pieces.length = 0
-    this.#pieceBytes = 0
+    this.#clear()
     this.#writesChunks = writesChunks
     this.#isUntilClose = framing === untilClose
     this.#left = Math.max(0, framing)
@@ -54,15 +55,13 @@ export class Body {
   /** Ends with the connection, and that has ended in order. */
   endByClose(): boolean {
     if (this.#isUntilClose) this.#isWhole = true
-    this.#pieces.length = 0
-    this.#pieceBytes = 0
+    this.#clear()
     return this.#isUntilClose
   }
 
   /** Reads on in the bytes from `at` to `end`; returns how far it belongs to this body. */
   take(bytes: Uint8Array, at: number, end: number): number {
-    this.#pieces.length = 0
-    this.#pieceBytes = 0
+    this.#clear()
     if (this.#isWhole) return at
     if (this.#reader !== undefined) return this.#takeChunks(this.#reader, { bytes, at, end })
     const upTo = this.#isUntilClose ? end : Math.min(end, at + this.#left)
@@ -89,8 +88,19 @@ export class Body {
     return here
   }
 
+  #clear(): void {
+    this.#pieceBytes = 0
+    if (this.#more !== undefined) this.#more.length = 0
+  }
+
   #add(from: number, to: number): void {
-    this.#pieces.push(from, to)
+    if (this.#pieceBytes === 0) {
+      this.#from = from
+      this.#to = to
+    } else {
+      this.#more ??= []
+      this.#more.push(from, to)
+    }
     this.#pieceBytes += to - from
   }
 
@@ -106,8 +116,8 @@ export class Body {
   shortText(source: Buffer): string | undefined {
     if (this.#writesChunks || this.#pieceBytes > maxTextBytes) return undefined
     // Of chunks that go on without chunks there may be several.
-    if (this.#pieces.length !== 2) return undefined
-    return latin1(source, this.#pieces[0], this.#pieces[1])
+    if (this.#pieceBytes === 0 || (this.#more?.length ?? 0) > 0) return undefined
+    return latin1(source, this.#from, this.#to)
   }
 
   /** Writes what the last `take` found, framed for the other side. `target` has room for `framedBytes` from `at`. */
@@ -115,9 +125,12 @@ export class Body {
     let here = at
     const isChunk = this.#writesChunks && this.#pieceBytes > 0
     if (isChunk) here += target.write(`${this.#pieceBytes.toString(16)}${lineEnd}`, here, 'latin1')
-    const pieces = this.#pieces
-    for (let index = 0; index + 1 < pieces.length; index += 2) {
-      here += source.copy(target, here, pieces[index], pieces[index + 1])
+    if (this.#pieceBytes > 0) here += source.copy(target, here, this.#from, this.#to)
+    const more = this.#more
+    if (more !== undefined) {
+      for (let index = 0; index + 1 < more.length; index += 2) {
+        here += source.copy(target, here, more[index], more[index + 1])
+      }
     }
     if (isChunk) here += target.write(lineEnd, here, 'latin1')
     if (this.#writesChunks && this.#isWhole) target.write(lastChunk, here, 'latin1')

@@ -36,6 +36,9 @@ export interface CrossingOwner {
 /** What a client did to its own request after it was let through. */
 export type RequestFault = 'body-malformed' | 'body-too-slow'
 
+/** Of all requests without one. INVARIANT: it is whole, and nothing begins it. */
+const noBody = new Body()
+
 const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
 
 /**
@@ -56,7 +59,7 @@ export class Crossing implements UpstreamUser {
   #forwarding: Forwarding | undefined
   #owner: CrossingOwner | undefined
   #upstream: Upstream | undefined
-  readonly #request = new Body()
+  readonly #request: Body
   #answer: Answer | undefined
   /** Of a refusal. */
   #refusedWith: number | undefined
@@ -74,8 +77,10 @@ export class Crossing implements UpstreamUser {
     this.method = method
     this.target = target
     this.block = block
+    this.#request = block.framing === 0 ? noBody : new Body()
     // What cannot be framed cannot be read to its end: nothing of it is ever taken.
-    this.#request.begin(block.framing === ambiguous ? untilClose : block.framing, block.framing < 0)
+    const framing = block.framing === ambiguous ? untilClose : block.framing
+    if (framing !== 0) this.#request.begin(framing, framing < 0)
   }
 
   /** Who answers for it from here on. Before anything else. */

@@ -42,6 +42,9 @@ const lingerMs = seconds(5)
 /** Bytes that are read before somebody can take them. */
 const maxAhead = 64 * KiB
 
+/** Requests that are answered at once, as refusals are, before others have their turn. */
+const maxAtOnce = 16
+
 /** Somebody who sends that much behind the last answer does not wait for it. */
 const maxDiscardedBytes = 64 * MiB
 
@@ -65,6 +68,8 @@ export class RelayConnection implements Phased, CrossingClient {
   #scannedTo = 0
   #state: 'open' | 'closing' | 'gone' = 'open'
   #isPumping = false
+  /** Others have their turn: it goes on afterwards. */
+  #isYielding = false
   #isPaused = false
   #isHeldBack = false
   /** A request has arrived on it. */
@@ -189,17 +194,32 @@ export class RelayConnection implements Phased, CrossingClient {
 
   /** Does with the unread bytes what can be done now. Bounded by them: each turn takes some or is the last. */
   pump(): void {
-    if (this.#isPumping) return
+    if (this.#isPumping || this.#isYielding) return
     this.#isPumping = true
-    while (this.#state === 'open' && this.#takeSome());
+    let turns = 0
+    while (this.#state === 'open' && turns < maxAtOnce && this.#takeSome()) turns++
     this.#isPumping = false
     if (this.#state !== 'open') return
+    if (turns === maxAtOnce && this.#unread !== undefined) {
+      this.#yield()
+      return
+    }
     // With a request under way, what is sent ahead of the next waits in the kernel, beyond a little: whoever does not
     // read from a connection does not see it end either.
     const ahead = this.#unread === undefined ? 0 : this.#unread.length - this.#unreadAt
     const isFull = this.#crossing !== undefined && ahead >= maxAhead
     if (this.#isHeldBack || isFull) this.#pause()
     else this.#resume()
+  }
+
+  /** One read may bring thousands of requests that are refused as they come: half a second for everybody else. */
+  #yield(): void {
+    this.#isYielding = true
+    this.#pause()
+    setImmediate(() => {
+      this.#isYielding = false
+      this.pump()
+    })
   }
 
   /** Whether there may be more to do. */
@@ -288,7 +308,7 @@ export class RelayConnection implements Phased, CrossingClient {
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true
-    if (this.#state !== 'open') return
+    if (this.#state !== 'open' || this.#isYielding) return
     const crossing = this.#crossing
     if (crossing !== undefined) {
       // Whoever closes looks like this too, and most who look like this have closed: nobody waits for the answer.

@@ -1,9 +1,9 @@
 import { connect as connectTcp, isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
-import { KiB } from '../../units.ts'
 import { type BackendPhase, connectDeadlineCode } from '../backend-failure.ts'
 import { type Phased, sharedPhases } from '../phases.ts'
+import { sharedBuffer, SharedReadSocket } from './shared-read-socket.ts'
 
 /** Where a connection goes, and how. */
 export interface UpstreamAddress {
@@ -30,9 +30,6 @@ export interface UpstreamUser {
   /** It is gone. */
   onLost(error: Error | undefined): void
 }
-
-/** Everything that all connections of this thread read goes through here, to be looked at and copied at once. */
-const sharedBuffer = Buffer.allocUnsafeSlow(64 * KiB)
 
 /**
  * One connection to a back end:
@@ -138,6 +135,10 @@ export class Upstream implements Phased {
 /** Over a stream that is connected already. */
 export function upstreamOver(stream: Duplex): Upstream {
   const upstream = new Upstream(stream, { phase: 'ready', connectMs: 0 })
+  if (stream instanceof SharedReadSocket) {
+    stream.readBy((bytes, length) => upstream.onRead(bytes, length))
+    return upstream
+  }
   stream.on('data', (chunk: Buffer) => {
     if (!upstream.onRead(chunk, chunk.length)) stream.pause()
   })
