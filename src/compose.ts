@@ -36,8 +36,10 @@ import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
  *                                                                              ▼                  ▼
  *                                     openConnections.register, then forward    refusal with correlation id
  *
- * Both proxies read `state.inForce` through one function, anew for each decision. A reload replaces that reference and
- * nothing else; what is kept for longer (pools, resolver, certificates, everything open) follows in `follow.ts`.
+ * What serves is the data plane: on this thread, where a reload replaces the one reference `state.inForce` and nothing
+ * else, or on several others, for which one atomic store does the same. Both proxies read what is in force through one
+ * function, anew for each decision; what is kept for longer (pools, resolver, certificates, everything open) follows in
+ * `follow.ts`.
  *
  * Start: load, access log, outbound, inbound, health, admin, watch. Outbound first: a workload that is reached can
  * reach. Stop: the reverse in meaning. Inbound finishes, then outbound, then the side doors; the access log is last,
