@@ -36,8 +36,10 @@ import { type ArenaPair, createArenaPair } from './workers/arena-pair.ts'
  *                                                                              ▼                  ▼
  *                                     openConnections.register, then forward    refusal with correlation id
  *
- * Both proxies read `state.inForce` through one function, anew for each decision. A reload replaces that reference and
- * nothing else; what is kept for longer (pools, resolver, certificates, everything open) follows in `follow.ts`.
+ * What serves is the data plane: on this thread, where a reload replaces the one reference `state.inForce` and nothing
+ * else, or on several others, for which one atomic store does the same. Both proxies read what is in force through one
+ * function, anew for each decision; what is kept for longer (pools, resolver, certificates, everything open) follows in
+ * `follow.ts`.
  *
  * Start: load, access log, outbound, inbound, health, admin, watch. Outbound first: a workload that is reached can
  * reach. Stop: the reverse in meaning. Inbound finishes, then outbound, then the side doors; the access log is last,
@@ -82,7 +84,9 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   let pair: ArenaPair | undefined
   /** Two gigabytes of address space, which a policy of ordinary size never needs. */
   const arenas = (): ArenaPair => (pair ??= createArenaPair())
-  const request = { configFile, instance: hostname(), ownListeners, arenas }
+  const ending = new AbortController()
+  const { signal } = ending
+  const request = { configFile, instance: hostname(), ownListeners, arenas, signal }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
@@ -253,6 +257,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     const finished = await drain(plane, timeoutMs)
     // Until here a rule may still be withdrawn and ends what is left of it.
     watch.close()
+    ending.abort()
     await reloader.settled()
     await resources.disposeAsync()
     return finished

@@ -187,10 +187,12 @@ export class RelayedConnection implements RelayOwner, Relayed {
         request.onFailure(upstreams)
         return
       }
+      // Before a connection is taken, which would have nobody if this failed.
+      const fieldLines = this.#fieldLinesFor(request, judgement)
       request.crossing.forward({
         upstream: upstreams.take(),
         source: upstreams,
-        fieldLines: this.#fieldLinesFor(request, judgement),
+        fieldLines,
         target: request.facts.target,
         correlationId: request.correlationId,
       })

@@ -83,6 +83,7 @@ resources: [{ id: orders, hosts: [orders.example], backend: "http://127.0.0.1:${
 inbound:
   - { name: public, listen: { host: 127.0.0.1, port: ${ports.inbound} }, resource: orders }
 audit: { file: access.jsonl }
+workers: 2
 `,
   )
   mkdirSync(path.join(folder, 'perimeters'))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../support/http-get.ts'
 import type { LogRecord } from '../support/ringfence.ts'
-import { eventually, metric } from '../support/ringfence.ts'
+import { eventually, metric, perimeterDocument } from '../support/ringfence.ts'
 import { askAll, connectMany, startTwoWorkers } from '../support/two-workers.ts'
 
 function timeOf(record: LogRecord & { readonly time?: string }): number {
@@ -106,6 +106,46 @@ void t.test('a reload that is broken changes nothing in either', async (t) => {
     t.same(new Set(await askAll(clients)), new Set([200]), `round ${round}`)
   }
 })
+
+void t.test(
+  'a policy that another thread compiled is in force in both, again and again',
+  async (t) => {
+    const { instance, shop } = await startTwoWorkers(t)
+    // More than is compiled where it is loaded.
+    const many = Array.from({ length: 3000 }, (_, index) => `10.${index >> 8}.${index & 255}.0/24`)
+    for (let round = 0; round < 4; round++) {
+      const lets = round % 2 === 0
+      await shop.write(
+        'perimeters/shop.yaml',
+        perimeterDocument('shop', {
+          profiles: [
+            {
+              name: 'web',
+              accessRules: [
+                { name: 'many', direction: 'Inbound', addressPrefixes: many },
+                ...(lets
+                  ? [{ name: 'office', direction: 'Inbound', addressPrefixes: ['127.0.0.0/8'] }]
+                  : []),
+              ],
+            },
+          ],
+          resourceAssociations: [
+            {
+              name: 'orders',
+              privateLinkResource: { id: 'orders' },
+              profile: { id: 'web' },
+              accessMode: 'Enforced',
+            },
+          ],
+        }),
+      )
+      t.match(await instance.running.reload('test'), { kind: 'reloaded' })
+      const clients = await connectMany(t, instance.port('public'))
+      t.same(new Set(await askAll(clients)), new Set([lets ? 200 : 403]), `round ${round}`)
+    }
+    t.match(instance.running.status(), { faults: 0, workers: { serving: 2, replaced: 0 } })
+  },
+)
 
 void t.test('what a worker has begun, it finishes before the end, whichever it is', async (t) => {
   const held: { end(text: string): void }[] = []
