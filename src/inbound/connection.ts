@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Delivery } from '../identity/caller.ts'
 import type { CloseReason } from '../reasons.ts'
-import { sharedDeadlines } from '../transport/deadlines.ts'
+import { closeGently as closeStreamGently, closeWritten } from '../transport/close-gently.ts'
 import { discardInput } from '../transport/discard.ts'
-import { seconds } from '../units.ts'
 import type { IpAddress } from '../wire/address.ts'
 
 /** A connection of a client, from its first byte to its last. */
@@ -37,9 +36,6 @@ export interface Connection {
 
 /** No client pipelines more; one that does is told to stop. */
 const maxWaiting = 32
-
-/** For a client to read its last answer before what it still sends is answered by a reset (RFC 9112 9.6). */
-const lingerMs = seconds(5)
 
 /** A request that is served, or waits to be. */
 export interface Turn {
@@ -91,17 +87,8 @@ export function endTurn(connection: Connection): void {
 export function closeGently(connection: Connection): void {
   const { stream, hasUnread } = connection
   connection.isClosing = true
-  stream.end()
-  if (stream.destroyed) return
-  const deadline = sharedDeadlines.watch({
-    idleMs: lingerMs,
-    lifetimeMs: lingerMs,
-    onExpire: () => stream.destroy(),
-  })
-  stream.once('close', () => deadline.cancel())
-  if (hasUnread) discardInput(stream)
-  else if (stream.writableFinished) stream.destroy()
-  else stream.once('finish', () => stream.destroy())
+  if (hasUnread) closeStreamGently(stream)
+  else closeWritten(stream)
 }
 
 /**

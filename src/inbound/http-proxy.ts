@@ -4,6 +4,7 @@ import { type Readable, Stream } from 'node:stream'
 import type { ProxyServer, ServerOptions } from 'http-proxy'
 import type { FailureReason } from '../reasons.ts'
 import { failureReason } from '../transport/backend-failure.ts'
+import { isIdempotent } from '../wire/methods.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CalledMessage, CalledResponse } from './client-side.ts'
 import type { BackendResponse } from './relay-response.ts'
@@ -59,16 +60,6 @@ export interface BackendCall {
 export type CallBackend = (options: BackendCallOptions) => BackendCall
 
 const earlyHints = 103
-
-/** A second attempt does no harm (RFC 9110 9.2.2). */
-const idempotentMethods: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-])
 
 /** Loads the library, which takes its time (100 ms), and makes the one proxy. */
 export async function loadCallBackend(backends: Backends): Promise<CallBackend> {
@@ -141,7 +132,7 @@ function callBackend(
   /** The back end had given up the idle connection when the request arrived on it: nothing of it was served. */
   function mayTryAgain(error: Error): boolean {
     const isClosed = 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-    const isHarmless = !options.hasBody && idempotentMethods.has(message.method ?? '')
+    const isHarmless = !options.hasBody && isIdempotent(message.method ?? '')
     return isClosed && isHarmless && current?.reusedSocket === true && !response.destroyed
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type { ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { FailureReason } from '../reasons.ts'
 import { http2ErrorCode } from '../wire/http2-error-code.ts'
+import { isIdempotent } from '../wire/methods.ts'
 import { headerValues } from '../wire/headers.ts'
 import type { BackendCall, BackendCallOptions } from './http-proxy.ts'
 import type { BackendSession, BackendSessions } from './http2-backend.ts'
@@ -93,10 +94,8 @@ const earlyHints = 103
 /** A second attempt does no harm: nobody has seen the first, or it may be seen twice (RFC 9110 9.2.2, RFC 9113 8.7). */
 function mayTryAgain({ hasBody, message }: BackendCallOptions, stream: ClientHttp2Stream): boolean {
   if (hasBody) return false
-  return stream.rstCode === http2ErrorCode.refusedStream || idempotent.has(message.method ?? '')
+  return stream.rstCode === http2ErrorCode.refusedStream || isIdempotent(message.method ?? '')
 }
-
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 function failureOf(code: number | undefined): FailureReason {
   const isInvalid = code === http2ErrorCode.protocolError || code === http2ErrorCode.http11Required

@@ -1,16 +1,7 @@
 import type { FailureReason } from '../reasons.ts'
+import { isIdempotent } from '../wire/methods.ts'
 import type { Outgoing } from './answering.ts'
 import type { OriginConnection } from './undici.ts'
-
-/** RFC 9110 9.2.2. */
-const idempotent: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-])
 
 /**
  * Whether a request that failed before any byte of an answer may be sent once more on a fresh connection: the destination may have
@@ -25,5 +16,5 @@ export function maySendAgain(
   if (reason !== 'backend-reset' || connection?.isReused !== true || connection.hasAnswer) {
     return false
   }
-  return !connection.hasWritten || (body === undefined && idempotent.has(method))
+  return !connection.hasWritten || (body === undefined && isIdempotent(method))
 }

@@ -11,13 +11,25 @@ const lingerMs = seconds(5)
  * kernel answer bytes that nobody has read with a reset, which looks like a fault and may overtake our end.
  */
 export function closeGently(stream: Duplex): void {
+  if (endWithin(stream)) discardInput(stream)
+}
+
+/** The same where all has been read: it is gone as soon as everything is written. */
+export function closeWritten(stream: Duplex): void {
+  if (!endWithin(stream)) return
+  if (stream.writableFinished) stream.destroy()
+  else stream.once('finish', () => stream.destroy())
+}
+
+/** False: it is gone already. */
+function endWithin(stream: Duplex): boolean {
   stream.end()
-  if (stream.destroyed) return
+  if (stream.destroyed) return false
   const deadline = sharedDeadlines.watch({
     idleMs: lingerMs,
     lifetimeMs: lingerMs,
     onExpire: () => stream.destroy(),
   })
   stream.once('close', () => deadline.cancel())
-  discardInput(stream)
+  return true
 }
