@@ -147,7 +147,6 @@ const refused: readonly Attempt[] = [
   { note: 'http/1.1', bytes: `GET / http/1.1\r\n${host}\r\n` },
   { note: 'HTTP/0.9', bytes: 'GET /\r\n\r\n' },
   { note: 'a method in lower case', bytes: `get / HTTP/1.1\r\n${host}\r\n` },
-  { note: 'HTTP/2 preface', bytes: 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n' },
 ]
 
 void t.test(

@@ -156,3 +156,11 @@ void t.test('answers that end with their head whatever its fields say', async (t
     t.equal(responseFraming(head, bytes, method), ambiguous, `${method} ${status}, two lengths`)
   }
 })
+
+void t.test('fields of the head before, which had more of them, say nothing', async (t) => {
+  const [head, bytes] = scanned('A: b\r\nContent-Length: 5\r\n')
+  t.equal(requestFraming(head, bytes), 5)
+  const next = Buffer.from('A: b\r\n\r\n')
+  scanFields(head, next, { start: 0, end: next.length })
+  t.equal(requestFraming(head, next), 0)
+})

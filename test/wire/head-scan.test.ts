@@ -34,6 +34,7 @@ function fields(text: string): { result: number; lines: string[]; head: HeadOffs
 function printed(head: HeadOffsets, bytes: Buffer): string[] {
   return Array.from({ length: head.count }, (_, index) => {
     const at = (offset: number): number => head.fields[index * 4 + offset] ?? -1
+    t.ok(at(0) < at(1) && at(2) <= at(3), 'nothing ends before it begins')
     return `${bytes.toString('latin1', at(0), at(1))}|${bytes.toString('latin1', at(2), at(3))}`
   })
 }
