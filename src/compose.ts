@@ -84,7 +84,9 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   let pair: ArenaPair | undefined
   /** Two gigabytes of address space, which a policy of ordinary size never needs. */
   const arenas = (): ArenaPair => (pair ??= createArenaPair())
-  const request = { configFile, instance: hostname(), ownListeners, arenas }
+  const ending = new AbortController()
+  const { signal } = ending
+  const request = { configFile, instance: hostname(), ownListeners, arenas, signal }
 
   await using opened = new AsyncDisposableStack()
   const readSince = now()
@@ -255,6 +257,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     const finished = await drain(plane, timeoutMs)
     // Until here a rule may still be withdrawn and ends what is left of it.
     watch.close()
+    ending.abort()
     await reloader.settled()
     await resources.disposeAsync()
     return finished

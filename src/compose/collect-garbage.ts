@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 
 /**
  * Gives back what loading left behind, some 9 MB a thread that would otherwise stay for as long as little happens. Takes
- * tens of milliseconds: for a thread that serves nobody yet. Where this engine offers no such thing, nothing happens.
+ * tens of milliseconds: for a thread that serves nobody yet, or never. Where this engine offers no such thing, nothing happens.
  */
 export function collectGarbage(): void {
   // Node offers it only to those who ask for it on the command line.

@@ -21,6 +21,8 @@ export interface LoadRequest extends PrepareRequest {
   readonly ownListeners: () => readonly OwnListener[]
   /** Where a policy lies that is compiled on another thread. */
   readonly arenas: () => ArenaPair
+  /** Breaks off what another thread does. */
+  readonly signal?: AbortSignal
   /** Larger perimeter files are read and compiled on another thread. */
   readonly mostBytesHere?: number
 }
@@ -61,7 +63,9 @@ export async function loadInForce(request: LoadRequest): Promise<Loaded> {
   if (prepared.kind !== 'too-large') return open(prepared, request)
   const filling = await request.arenas().beginFilling()
   const { watchPaths } = prepared
-  return open(await prepareOffThread(asked, { filling, watchPaths }), { ...request, filling })
+  const { signal } = request
+  const given = { filling, watchPaths, ...(signal === undefined ? {} : { signal }) }
+  return open(await prepareOffThread(asked, given), { ...request, filling })
 }
 
 async function open(

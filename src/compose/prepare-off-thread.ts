@@ -9,7 +9,10 @@ export interface ThreadTask {
   readonly filling: Filling
 }
 
-/** Ten million names take two. What takes longer hangs, and would keep every later reload waiting. */
+/**
+ * A million prefixes and a million names take 15 s, and a minute where others want the processors. What takes longer
+ * hangs, and would keep every later reload waiting.
+ */
 const defaultDeadlineMs = minutes(5)
 
 // The extension of this very file: `.ts` in the repository, `.js` where it was built.
@@ -26,19 +29,28 @@ export async function prepareOffThread(
     /** Where a repair would show if the thread cannot say. */
     readonly watchPaths: readonly string[]
     readonly deadlineMs?: number
+    /** Ends the thread at once. */
+    readonly signal?: AbortSignal
   },
 ): Promise<Prepared> {
-  const { filling, watchPaths, deadlineMs = defaultDeadlineMs } = given
+  const { filling, watchPaths, deadlineMs = defaultDeadlineMs, signal } = given
   const { promise, resolve } = Promise.withResolvers<Prepared>()
   const fail = (problems: readonly string[]): void => {
     resolve({ kind: 'failed', problems, watchPaths })
   }
   const task: ThreadTask = { request, filling }
   const thread = new Worker(threadUrl, { name: 'ringfence-load', workerData: task })
-  const deadline = setTimeout(() => {
-    fail([`the policy was not loaded within ${deadlineMs} ms`])
+  const breakOff = (problem: string): void => {
+    fail([problem])
     void thread.terminate()
-  }, deadlineMs)
+  }
+  const deadline = setTimeout(
+    () => breakOff(`the policy was not loaded within ${deadlineMs} ms`),
+    deadlineMs,
+  )
+  const onAbort = (): void => breakOff('the load was broken off, the process stops')
+  signal?.addEventListener('abort', onAbort)
+  if (signal?.aborted === true) onAbort()
   thread.once('message', resolve)
   thread.once('error', (error) => fail(describeLoadError(error)))
   thread.once('exit', () => fail(['the thread that loads the policy broke off']))
@@ -46,5 +58,6 @@ export async function prepareOffThread(
     return await promise
   } finally {
     clearTimeout(deadline)
+    signal?.removeEventListener('abort', onAbort)
   }
 }

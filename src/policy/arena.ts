@@ -37,7 +37,7 @@ const alignment = 8
 /** Growth in steps spares the system calls; what is not touched is not resident. */
 const growthBytes = 4 * MiB
 
-/** Room for about ten million prefixes and names. It is address space, not memory: a page counts once it is written. */
+/** Room for eight million prefixes and as many names. It is address space, not memory: a page counts once it is written. */
 const maxArenaBytes = 1024 * MiB
 
 /** An empty buffer that grows in place. It is never given back: keep it and fill it again. */

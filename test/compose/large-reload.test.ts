@@ -1,9 +1,11 @@
 import t from 'tap'
+import { startInProcess } from '../support/ringfence.ts'
+import { writeLargeShop } from './large-shop.ts'
 import { reloadUnderLoad } from './reload-under-load.ts'
 
-/** Enough that compiling it where requests wait would stall them for most of a second. */
-const size = 40_000
-const reloads = 3
+/** Enough that compiling it where requests wait would stall them for longer than the bar. */
+const size = 10_000
+const reloads = 2
 /** The bar is 10 ms on a quiet machine; one that is busy with other tests has slower caches. */
 const mostWorkMs = 25
 
@@ -23,3 +25,15 @@ void t.test(
     }
   },
 )
+
+void t.test('a process that stops does not wait for the policy that it is loading', async (t) => {
+  const shop = await writeLargeShop(t, { size, originPort: 1 })
+  const instance = await startInProcess(t, shop)
+  await shop.mark('second')
+  const reloaded = instance.running.reload('test')
+  t.equal(await instance.running.stop(), true)
+  t.match(await reloaded, {
+    kind: 'failed',
+    problems: ['the load was broken off, the process stops'],
+  })
+})

@@ -130,3 +130,9 @@ void t.test('loadInForce tells broken settings here, whatever the perimeters', a
   const there = await load(shop.configFile, elsewhere)
   t.match(there, { kind: 'failed', problems: [/ringfence\.yaml:1:\d+: error: /] })
 })
+
+void t.test('loadInForce is broken off on another thread', async (t) => {
+  const { shop } = await shopWithTls(t)
+  const there = await load(shop.configFile, { ...elsewhere, signal: AbortSignal.abort() })
+  t.match(there, { kind: 'failed', problems: ['the load was broken off, the process stops'] })
+})

@@ -8,7 +8,11 @@ const watchPaths = ['/where/a/repair/would/show']
 
 async function prepare(
   t: Parameters<typeof writeShop>[0],
-  given: { readonly buffer: SharedArrayBuffer; readonly deadlineMs?: number },
+  given: {
+    readonly buffer: SharedArrayBuffer
+    readonly deadlineMs?: number
+    readonly signal?: AbortSignal
+  },
 ) {
   const { configFile } = await writeShop(t, { backendPort: 1 })
   const { buffer, ...rest } = given
@@ -46,6 +50,21 @@ void t.test('a thread that takes too long is a load that failed', async (t) => {
     watchPaths,
   })
 })
+
+const aborts = [
+  { note: 'under way', signal: () => AbortSignal.timeout(20) },
+  { note: 'before it began', signal: () => AbortSignal.abort() },
+] as const
+for (const { note, signal } of aborts) {
+  void t.test(`a load is broken off when the process stops: ${note}`, async (t) => {
+    const prepared = await prepare(t, { buffer: createArenaBuffer(), signal: signal() })
+    t.strictSame(prepared, {
+      kind: 'failed',
+      problems: ['the load was broken off, the process stops'],
+      watchPaths,
+    })
+  })
+}
 
 void t.test(
   'a thread that breaks off is a load that failed, and says where it may be repaired',

@@ -170,6 +170,15 @@ void t.test('only what the end of the connection delimits is ended by it', async
   t.equal(end.toString(), '0\r\n\r\n')
 })
 
+void t.test('a body that nothing has begun is whole, and takes nothing', async (t) => {
+  const body = new Body()
+  t.equal(body.isWhole, true)
+  t.equal(body.isMalformed, false)
+  t.equal(body.take(Buffer.from('next'), 1, 4), 1)
+  t.equal(body.framedBytes, 0)
+  t.equal(body.endByClose(), false)
+})
+
 void t.test('shortText is for one piece that goes on as it is', async (t) => {
   const taken = (framing: Framing, writesChunks: boolean, text: string): Body => {
     const body = begun(framing, writesChunks)

@@ -133,6 +133,32 @@ void t.test('what it remembers does not complete what has not come', async (t) =
   t.equal(read(reader, `GET / HTTP/1.1\r\n${first.replace('\r\n\r\n', '\r\n\n')}`), malformed)
 })
 
+void t.test('a head that has not come changes nothing', async (t) => {
+  const reader = new HeadReader()
+  read(reader, `GET /first HTTP/1.1\r\n${first}`)
+  const { block } = reader
+  for (const text of ['POST /other HTTP/1.1\r\nHost: b', 'PUT /other HTTP/1.1\r\nA : b\r\n\r\n']) {
+    t.ok(read(reader, text) <= 0)
+    t.equal(reader.method, 'GET')
+    t.equal(reader.target, '/first')
+    t.equal(reader.block, block)
+  }
+})
+
+void t.test('a block of 2 KiB is remembered, one byte more is not', async (t) => {
+  for (const [length, isRemembered] of [
+    [2048, true],
+    [2049, false],
+  ] as const) {
+    const reader = new HeadReader()
+    const head = `GET / HTTP/1.1\r\nX: ${'x'.repeat(length - 7)}\r\n\r\n`
+    read(reader, head)
+    const { block } = reader
+    read(reader, head)
+    t.equal(reader.block === block, isRemembered, `${length} bytes`)
+  }
+})
+
 void t.test('a long block is read, and not remembered', async (t) => {
   const reader = new HeadReader()
   const head = `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(4000)}\r\n\r\n`
