@@ -170,10 +170,15 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
         start = end ?? text.length
       }
     },
-    addLost,
+    addLost(more) {
+      addLost(more)
+      // Not with the next record: there may be none for long.
+      reportLost()
+    },
     flush: () => sink.flush(),
     reopen: () => sink.reopen(),
     async close(deadlineMs = closeDeadlineMs) {
+      reportLost()
       const unwritten = await sink.close(deadlineMs)
       if (unwritten > 0) onProblem(`the access log closes with ${unwritten} bytes unwritten`)
     },

@@ -215,6 +215,8 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
       await terminate(slot)
       throw error
     }
+    // The end has begun meanwhile, and has asked those that were there to take nothing new.
+    if (isEnding) await terminate(slot)
   }
 
   /** Those that serve. One that ends meanwhile has nothing to say. */

@@ -542,18 +542,22 @@ void t.test('lines that were made elsewhere get their numbers here', async (t) =
   log.accept(record)
   log.acceptLines(batchOf(3))
   log.addLost({ count: 2, firstTime: record.time + 5, lastTime: record.time + 7 })
-  log.addLost({ count: 3, firstTime: record.time + 4, lastTime: record.time + 6 })
-  log.accept(record)
-  await log.close()
+  await log.flush()
   const lines = readFileSync(file, 'utf8').split('\n')
   t.equal(lines[1], format.record(record, 2).trimEnd())
+  t.match(
+    JSON.parse(lines[4] ?? ''),
+    {
+      time: new Date(record.time + 5).toISOString(),
+      timeGeneratedEndTime: new Date(record.time + 7).toISOString(),
+      properties: { recordsLost: 2 },
+    },
+    'what was lost elsewhere is said without waiting for another record',
+  )
+  log.accept(record)
+  await log.close()
   t.same(sequences(readFileSync(file, 'utf8')), oneTo(6), 'one sequence')
-  t.match(JSON.parse(lines[4] ?? ''), {
-    time: new Date(record.time + 4).toISOString(),
-    timeGeneratedEndTime: new Date(record.time + 7).toISOString(),
-    properties: { recordsLost: 5 },
-  })
-  t.equal(log.lost, 5)
+  t.equal(log.lost, 2)
   t.same(blocks, [])
 })
 
@@ -582,4 +586,12 @@ void t.test('a line longer than the buffer is written where nothing waits', asyn
   t.equal(log.blocksNewWork, false)
   await log.close()
   t.match(readFileSync(file, 'utf8'), /"recordsLost":1/)
+})
+
+void t.test('what was lost last is said before the log is closed', async (t) => {
+  const file = join(t.testdir(), 'access.log')
+  const log = createAccessLog(options(file))
+  log.accept({ ...record, time: Number.NaN })
+  await log.close()
+  t.match(linesOf(readFileSync(file, 'utf8')), [{ properties: { recordsLost: 1 } }])
 })

@@ -112,3 +112,20 @@ void t.test('what a worker had not handed over when it ended is counted as lost'
     sequences.map((_, index) => index + 1),
   )
 })
+
+void t.test(
+  'a worker that is being replaced when the end begins does not hold it up',
+  async (t) => {
+    const { instance, threads } = await startTwoWorkers(t, {
+      settings: { timeouts: { drainMs: 500 } },
+    })
+    await threads()[0]?.terminate()
+    await eventually(
+      () => threads().length,
+      (count) => count === 3,
+    )
+    t.equal(await instance.running.stop(), true)
+    t.equal(threads().length, 3, 'and nothing is replaced any more')
+    t.match(instance.running.status().workers, { serving: 0 })
+  },
+)
