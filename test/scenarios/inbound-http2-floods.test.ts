@@ -240,7 +240,7 @@ for (const flood of floods) {
       await client.closed()
     }
     const grown = (await heapBytes()) - before
-    t.ok(grown < 24 * MiB, `${(grown / MiB).toFixed(1)} MiB for ${(sent / MiB).toFixed(1)} MiB`)
+    t.ok(grown < 12 * MiB, `${(grown / MiB).toFixed(1)} MiB for ${(sent / MiB).toFixed(1)} MiB`)
     t.ok(slowest < 1500, `others waited ${slowest.toFixed()} ms`)
     t.ok(large() <= flood.most, `${large()} requests`)
     client.destroy()

@@ -76,8 +76,8 @@ export async function connectFrames(options: {
         type: frameTypes[pending[3] ?? 0] ?? 'DATA',
         flags: pending[4] ?? 0,
         stream: pending.readUInt32BE(5),
-        // A copy: a slice would keep all that came with it.
-        payload: Buffer.from(pending.subarray(9, 9 + length)),
+        // A copy, and none out of Node's pool: what is kept must keep nothing else.
+        payload: unpooledCopy(pending.subarray(9, 9 + length)),
       })
       pending = pending.subarray(9 + length)
     }
@@ -105,6 +105,12 @@ export async function connectFrames(options: {
     },
     destroy: () => void socket.destroy(),
   }
+}
+
+function unpooledCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  bytes.copy(copy)
+  return copy
 }
 
 export function frameOf(
