@@ -23,8 +23,11 @@ export function openRuleList(table: RuleTable, epoch: Epoch): RuleList {
   return new TextRuleList(table, epoch)
 }
 
-/** Names of rules that matched last, which a service has few of; reading one takes longer than deciding. 600 KiB for all. */
-const mostKept = 8192
+/**
+ * Names of rules that matched last; reading one takes longer than deciding. A service has few, and then few are kept: only
+ * a profile of which a hundred thousand rules match fills all, with 6 MiB a thread.
+ */
+const mostKept = 131_072
 
 const lineKinds: ReadonlyMap<number, LineKind> = new Map(
   (
