@@ -1,6 +1,6 @@
 import { FieldKind } from './field-kind.ts'
 import type { HeadOffsets } from './head-scan.ts'
-import { smallBit } from './octets.ts'
+import { smallBit, space, tab } from './octets.ts'
 
 /**
  * Where the body of a scanned message ends (RFC 9112 6.3): one answer, whoever reads the message after us, or none.
@@ -52,12 +52,24 @@ function statedFraming(
     if (framing !== untilClose) return ambiguous
     const from = fields[index * 4 + 2] ?? 0
     const to = fields[index * 4 + 3] ?? 0
+    if (hasTabAround(bytes, fields[index * 4 + 1] ?? 0, from, to)) return ambiguous
     if (kind === FieldKind.contentLength) framing = readLength(bytes, from, to)
     // HTTP/1.0 knows no transfer codings (RFC 9112 6.1).
     else framing = minorVersion === 1 && isChunked(bytes, from, to) ? chunked : ambiguous
     if (framing === ambiguous) return ambiguous
   }
   return framing
+}
+
+/**
+ * THREAT: a tab beside the value is white space to some readers and a part of it to others (`chunked` and a tab is no coding
+ * to Node's parser), so that they find the end of the body in different places.
+ */
+function hasTabAround(bytes: Uint8Array, colonAt: number, from: number, to: number): boolean {
+  for (let at = colonAt + 1; at < from; at++) if (bytes[at] === tab) return true
+  for (let at = to; bytes[at] === space || bytes[at] === tab; at++)
+    if (bytes[at] === tab) return true
+  return false
 }
 
 function readLength(bytes: Uint8Array, from: number, to: number): Framing {

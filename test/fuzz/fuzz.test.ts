@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
@@ -24,9 +23,11 @@ void t.test('what was found once', async (t) => {
   }
 })
 
-void t.test('a little more of it, from another seed each time', async (t) => {
+/** Known: what an unknown one finds is to be looked at, not to stop whatever is being tested. `npm run fuzz` takes those. */
+const seed = 20_261_124
+
+void t.test('a little more of it', async (t) => {
   const checks = await startChecks(t)
-  const seed = randomInt(2 ** 31)
   const { tried, finds } = await fuzz(checks, { seed, seconds: 2 })
   t.strictSame(finds, [], `npm run fuzz -- --seed ${seed}`)
   t.ok(tried > 0)

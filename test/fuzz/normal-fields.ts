@@ -20,7 +20,7 @@ const neverNamed: ReadonlySet<string> = new Set(['content-length', 'host'])
 
 /** Of a request: forwarding and identity, in any spelling; `Expect` is answered by the proxy. */
 const ownOfRequest =
-  /^(?:expect|proxy|proxy-.*|forwarded|x-forwarded-.*|x-real-ip|x-nsp-.*|x-ringfence-.*)$/
+  /^(?:expect|proxy|proxy-.*|forwarded|x-forwarded.*|x-real-ip|x-nsp-.*|x-ringfence-.*)$/
 
 /** Of an answer: ids, and a date where there is none. A length is none of an answer without content or in chunks. */
 const ownOfAnswer = /^(?:date|x-ms-request-id|x-ringfence-correlation-id)$/
@@ -36,14 +36,18 @@ export function normalFields(raw: readonly string[], kind: 'request' | 'answer')
     for (const option of value.split(',')) named.add(option.trim().toLowerCase())
   })
   const lines: string[] = []
+  const cookies: string[] = []
   each(raw, (name, value) => {
     const folded = name.replaceAll(/[^a-z0-9]/g, '-')
     if (perHop.has(name) || (named.has(name) && !neverNamed.has(name))) return
     // Node's client writes it where others write nothing.
     if (kind === 'request' && name === 'content-length' && Number(value) === 0) return
     if (kind === 'request' ? ownOfRequest.test(folded) : ownOfAnswer.test(name)) return
-    lines.push(`${name}: ${value}`)
+    if (kind === 'request' && name === 'cookie') cookies.push(value)
+    else lines.push(`${name}: ${value}`)
   })
+  // Node's client writes several as one (RFC 6265 5.4).
+  if (cookies.length > 0) lines.push(`cookie: ${cookies.join('; ')}`)
   const nameOf = (line: string): string => line.slice(0, line.indexOf(':'))
   return lines.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0))
 }

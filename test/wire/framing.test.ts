@@ -26,7 +26,20 @@ const stated: readonly Case[] = [
     fields: 'Content-Length: 999999999999999\r\n',
     want: 999_999_999_999_999,
   },
-  { note: 'white space around', fields: 'Content-Length: \t 5 \t\r\n', want: 5 },
+  { note: 'spaces around', fields: 'Content-Length:   5  \r\n', want: 5 },
+  // To some a tab is a part of the value: Node's parser takes `chunked` and a tab for no coding at all.
+  ...['\t5', ' \t5', '5\t', '5 \t '].flatMap((value) => [
+    {
+      note: `a tab beside ${JSON.stringify(value)}`,
+      fields: `Content-Length:${value}\r\n`,
+      want: ambiguous,
+    },
+    {
+      note: `a tab beside ${JSON.stringify(value.replace('5', 'chunked'))}`,
+      fields: `Transfer-Encoding:${value.replace('5', 'chunked')}\r\n`,
+      want: ambiguous,
+    },
+  ]),
   { note: 'a digit too many', fields: 'Content-Length: 1000000000000000\r\n', want: ambiguous },
   { note: 'zeros too many', fields: 'Content-Length: 0000000000000005\r\n', want: ambiguous },
   ...['', '+5', '-5', '5.', '5e0', '0x5', '5 5', '5,5', '5;', '"5"', '5\xa0', 'five', '/', ':'].map(
