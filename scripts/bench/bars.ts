@@ -39,6 +39,7 @@ const bars: readonly Bar[] = [
   { kind: 'cost', scenario: 'workers', unit: '% on the busier', atMost: 65 },
   { kind: 'cost', scenario: 'workers', unit: '% of the time of one', atMost: 100 / 1.6 },
   { kind: 'cost', scenario: 'rest', unit: 'MiB', atMost: 110 },
+  { kind: 'cost', scenario: 'rest', unit: 'MiB for each further worker', atMost: 30 },
 ]
 
 /** How Ringfence stands beside one figure of its scenario. */

@@ -18,7 +18,7 @@ const lineHeight = 20
 const barLeft = 150
 const barHeight = 13
 /** Room for the number behind the longest bar. */
-const numberWidth = 130
+const numberWidth = 230
 const groupGap = 14
 
 const style = `text{font:13px system-ui,sans-serif;fill:#24292f}
@@ -44,8 +44,15 @@ export function drawChart(
     if (group.length === 0) continue
     y += groupGap
     line(label, 'head')
-    for (const bar of drawBars(group, y)) parts.push(bar)
-    y += group.length * lineHeight
+    // Only what has one unit has one scale.
+    for (const unit of new Set(group.map((figure) => figure.unit))) {
+      const bars = drawBars(
+        group.filter((figure) => figure.unit === unit),
+        y,
+      )
+      parts.push(...bars)
+      y += bars.length * lineHeight
+    }
   }
   const height = y + margin - lineHeight / 2
   const frame = `xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"`

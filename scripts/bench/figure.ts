@@ -11,6 +11,7 @@ export interface Figure {
     | 'ms'
     | 'KiB/tunnel'
     | 'MiB'
+    | 'MiB for each further worker'
     | '% on the busier'
     | '% of the time of one'
     | '% of before'

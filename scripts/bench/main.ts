@@ -7,15 +7,19 @@ import { backendHost, type Candidate } from './candidates/candidate.ts'
 import { haproxy, haproxyLarge } from './candidates/haproxy.ts'
 import { nginx } from './candidates/nginx.ts'
 import { httpProxy, httpProxy3, proxyChain } from './candidates/npm-peer.ts'
-import { createRingfence } from './candidates/ringfence.ts'
+import {
+  createRingfence,
+  libraryLane,
+  libraryLaneName,
+  type RingfenceCandidate,
+} from './candidates/ringfence.ts'
 import { tinyproxy } from './candidates/tinyproxy.ts'
 import { makeCertificate } from './certificate.ts'
 import { Children } from './children.ts'
 import { pinSelf, readCores } from './cores.ts'
-import type { Figure } from './figure.ts'
 import { squid } from './candidates/squid.ts'
 import { type BenchOptions, parseOptions, usage, UsageError } from './options.ts'
-import { writeResults } from './results.ts'
+import { judge, type ScenarioResult, writeResults } from './results.ts'
 import { atRest } from './scenarios/at-rest.ts'
 import { constantRate } from './scenarios/constant-rate.ts'
 import { idleTunnels } from './scenarios/idle-tunnels.ts'
@@ -62,7 +66,7 @@ const interruptedExit = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args, {
     scenarios: scenarios.map(({ name }) => name),
-    peers: peers.map(({ name }) => name),
+    peers: [...peers.map(({ name }) => name), libraryLaneName],
   })
   if (options === undefined) {
     print(usage.trimEnd())
@@ -86,59 +90,64 @@ async function main(args: readonly string[]): Promise<number> {
     const certificate = makeCertificate(folder, backendHost)
     const progress = (line: string): void => void process.stderr.write(`  ${line}\n`)
     const bench = { options, cores, folder, children, certificate, candidates, subject, progress }
-    const { figures, failed } = await runScenarios(bench)
-    if (options.out !== undefined) {
-      writeResults(path.resolve(options.out), { bench, versions, scenarios, figures })
+    const order = scenarios.map(({ name }) => name)
+    const keep = (measured: ScenarioResult): void => {
+      if (options.out === undefined) return
+      writeResults(path.resolve(options.out), { bench, versions, measured, order })
     }
+    const failed = await runScenarios(bench, keep)
     return failed === 0 ? 0 : 1
   } finally {
     await children.close()
   }
 }
 
-interface Outcome {
-  readonly figures: readonly Figure[]
-  /** Scenarios that came to nothing. */
-  readonly failed: number
-}
-
-/** One after the other; what goes wrong in one is told, and costs only that one. */
-async function runScenarios(bench: Bench): Promise<Outcome> {
-  const { only, smoke } = bench.options
-  const figures: Figure[] = []
+/**
+ * One after the other; what goes wrong in one is told, and costs only that one. Resolves with how many came to nothing.
+ *
+ * @param keep takes each result as soon as it is there: a run may be ended before its end.
+ */
+async function runScenarios(
+  bench: Bench,
+  keep: (measured: ScenarioResult) => void,
+): Promise<number> {
+  const { only, smoke, seconds, rounds } = bench.options
   let failed = 0
   for (const scenario of scenarios) {
     const isAsked = only?.includes(scenario.name) ?? (smoke || scenario.isSlow !== true)
     if (!isAsked) continue
     print(`\n${scenario.name}: ${scenario.title}`)
     try {
-      const measured = await scenario.run(bench)
-      const empty = measured.find(({ cost }) => !Number.isFinite(cost))
+      const figures = await scenario.run(bench)
+      const empty = figures.find(({ cost }) => !Number.isFinite(cost))
       if (empty !== undefined) throw new Error(`there is no figure of ${empty.candidate}`)
-      figures.push(...measured)
-      if (measured.length > 0)
-        for (const line of formatTable(measured, { judge: !smoke })) print(line)
+      const { name, title } = scenario
+      const measuredAt = new Date().toISOString()
+      if (figures.length > 0) {
+        keep(judge({ name, title, measuredAt, seconds, rounds }, figures))
+        for (const line of formatTable(figures, { judge: !smoke })) print(line)
+      }
     } catch (error) {
       failed++
       print(`failed: ${error instanceof Error ? error.message : String(error)}`)
     }
     await bench.children.stopAll()
   }
-  return { figures, failed }
+  return failed
 }
 
 /** Those that are asked for and installed; says which are not, and how to get them. */
 async function findCandidates(
   options: BenchOptions,
-  subject: Candidate,
+  subject: RingfenceCandidate,
 ): Promise<{
   readonly candidates: readonly Candidate[]
   readonly versions: ReadonlyMap<string, string>
 }> {
   const candidates: Candidate[] = []
   const versions = new Map<string, string>()
-  for (const candidate of [...peers, subject]) {
-    if (options.peers?.includes(candidate.name) === false && peers.includes(candidate)) continue
+  for (const candidate of [...peers, libraryLane(subject), subject]) {
+    if (options.peers?.includes(candidate.name) === false && candidate !== subject) continue
     const version = await candidate.version()
     if (version === undefined) print(`${candidate.name} is missing: ${candidate.install}`)
     else {

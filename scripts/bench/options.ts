@@ -36,7 +36,7 @@ access log and a source and name rule in all of them. The proxy has one core, th
   --peers NAMES     proxies to compare with, separated by commas; default all that are installed
   --seconds N       of load in each run; default ${defaults.seconds}
   --rounds N        runs of each proxy, in turns; the median counts; default ${defaults.rounds}
-  --out FOLDER      also write latest.json and latest.svg there
+  --out FOLDER      also write latest.json and latest.svg there; what was not measured now stays in them
   --source          run src/main.ts instead of building and running dist/
   --smoke           everything once, for moments: whether it works, not how fast it is
   --help            this text

@@ -68,6 +68,18 @@ export function createRingfence(source: boolean): RingfenceCandidate {
   }
 }
 
+export const libraryLaneName = 'ringfence-library'
+
+/** The same with the lane that one can step back to. */
+export function libraryLane(subject: RingfenceCandidate): Candidate {
+  return {
+    ...subject,
+    name: libraryLaneName,
+    purposes: new Set(['reverse', 'reverse-tls'] as const),
+    start: (place) => subject.startWith(place, { settings: { lane: 'library' } }),
+  }
+}
+
 function settingsOf({ purpose, port, target, certificate }: Place): object {
   const { certificateFile, keyFile } = certificate
   const listen = { host: '127.0.0.1', port }

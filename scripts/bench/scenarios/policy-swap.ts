@@ -31,13 +31,14 @@ const scenario = 'swap'
 
 export const policySwap: Scenario = {
   name: scenario,
-  title: `swap of a policy of ${size} names and ${size} prefixes under load: longest stall of the serving thread, in its CPU time`,
+  title: `swap of ${size} names and ${size} prefixes under load: longest stall of the serving thread (CPU)`,
   async run(bench) {
     const { smoke } = bench.options
     const backEnd = await startBackEnd(bench)
     const large = await startLarge(bench, {
       target: backEnd.port,
       entries: smoke ? smokeSize : size,
+      workers: 1,
     })
     const order: ConstantRateOrder = {
       port: large.place.port,
@@ -74,13 +75,13 @@ const smokeSwaps = 3
 
 export const manySwaps: Scenario = {
   name: 'swaps',
-  title: `${idleSwaps} swaps of that policy without load: resident memory, against what it was after ${firstSwaps}`,
+  title: `${idleSwaps} swaps of that policy without load, with two workers: resident memory, against what it was after ${firstSwaps}`,
   isSlow: true,
   async run(bench) {
     const { smoke } = bench.options
     const entries = smoke ? smokeSize : size
     const total = smoke ? smokeSwaps : idleSwaps
-    const large = await startLarge(bench, { target: await freePort(), entries })
+    const large = await startLarge(bench, { target: await freePort(), entries, workers: 2 })
     const resident: number[] = []
     for (let swaps = 1; swaps <= total; swaps++) {
       await large.swap()
@@ -112,8 +113,9 @@ interface Large {
 
 async function startLarge(
   bench: Bench,
-  { target, entries }: { readonly target: number; readonly entries: number },
+  setup: { readonly target: number; readonly entries: number; readonly workers: number },
 ): Promise<Large> {
+  const { target, entries, workers } = setup
   const { certificate, children, cores, subject } = bench
   const place: Place = {
     purpose: 'reverse',
@@ -127,7 +129,7 @@ async function startLarge(
   }
   const { perimeters, resources } = largePolicy(entries, 0)
   const fronted = { id: 'orders', hosts: [backendHost], backend: `http://127.0.0.1:${target}` }
-  const settings = { resources: [fronted, ...resources] }
+  const settings = { workers, resources: [fronted, ...resources] }
   const nodeArgs = ['--import', probe]
   const service = await subject.startWith(place, { settings, perimeters, nodeArgs })
   let edition = 0

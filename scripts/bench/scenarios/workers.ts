@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import path from 'node:path'
 import { startBackEnd } from '../back-end.ts'
 import { type Bench, newFolder, type Scenario } from '../bench.ts'
 import { freePort } from '../free-port.ts'
@@ -18,16 +17,11 @@ const connections = 256
 const scenario = 'workers'
 /** On fewer cores, load and back end take what a second worker would use. */
 const coresForThroughput = 4
-const schemaFile = path.resolve(import.meta.dirname, '../../../config/settings.schema.json')
 
 export const workers: Scenario = {
   name: scenario,
   title: `reverse proxy with two workers against one: GET of 1 KiB over ${connections} kept connections`,
   async run(bench) {
-    if (!knowsWorkers()) {
-      bench.progress('workers: this version has no setting `workers`')
-      return []
-    }
     const backEnd = await startBackEnd(bench)
     const one = await startContestant(bench, { workers: 1, target: backEnd.port })
     const two = await startContestant(bench, { workers: 2, target: backEnd.port })
@@ -44,11 +38,6 @@ export const workers: Scenario = {
     const spread: Figure = { ...double, cost: share, unit: '% on the busier' }
     return [single, double, spread, ...throughput(bench, single, double)]
   },
-}
-
-function knowsWorkers(): boolean {
-  const schema: { readonly properties: object } = JSON.parse(readFileSync(schemaFile, 'utf8'))
-  return 'workers' in schema.properties
 }
 
 /** Two, and not the load's if there are enough. */

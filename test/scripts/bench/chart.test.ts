@@ -35,3 +35,13 @@ void t.test(
     t.ok(Math.abs(ours * 4 - theirs) <= 4, 'lengths are in proportion')
   },
 )
+
+void t.test('drawChart: what has another unit has another scale', async (t) => {
+  const figures: readonly Figure[] = [
+    { scenario: 'rest', candidate: 'nginx', cost: 15, ...rest },
+    { scenario: 'rest', candidate: 'ringfence', cost: 3, ...rest, unit: 'MiB' },
+  ]
+  const chart = drawChart(figures, { title: '', notes: [], scenarios: new Map([['rest', '']]) })
+  const widths = [...chart.matchAll(/<rect [^>]*width="(\d+)"/g)].map(([, width]) => width)
+  t.equal(widths[0], widths[1], 'each is the longest of its own')
+})
