@@ -86,6 +86,11 @@ export interface IdentitySettings {
   }
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
+  /** What whoever proves who calls may speak for, by the key of its proofs. */
+  readonly speakers: ReadonlyMap<
+    string,
+    { readonly perimeters: readonly Guid[]; readonly subscriptions: readonly Guid[] }
+  >
 }
 
 /** What carries HTTP/1.1. */

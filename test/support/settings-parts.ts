@@ -136,7 +136,8 @@ export function guidFor(name: string): Guid {
   return guid(`00000000-0000-4000-8000-${hex}`)
 }
 
-function guid(text: string): Guid {
+/** A GUID that the test relies on. */
+export function guid(text: string): Guid {
   return parsed(parseGuid(text), text)
 }
 
@@ -190,6 +191,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         resource: 'x-nsp-resource-id',
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
+      speakers: new Map(),
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
