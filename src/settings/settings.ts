@@ -104,6 +104,8 @@ export interface EgressSettings {
   readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
   /** `address` or `address:port`; empty: the system's. */
   readonly nameservers: readonly string[]
+  /** What the network translates to IPv4: judged as the IPv4 address. */
+  readonly nat64: readonly Prefix[]
 }
 
 export interface PrivateAddressGrant {

@@ -105,6 +105,7 @@ export interface InForceParts {
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
+    readonly nat64?: readonly string[]
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -204,6 +205,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {
       file: '-',
