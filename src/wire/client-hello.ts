@@ -69,7 +69,7 @@ export class ClientHelloReader {
       if (fragment === undefined) {
         return this.#length < maxHelloBytes ? undefined : unreadable
       }
-      if (!(fragment instanceof Buffer)) return fragment
+      if ('kind' in fragment) return fragment
       this.#message =
         this.#message.length === 0 ? fragment : Buffer.concat([this.#message, fragment])
       const hello = readMessage(this.#message)
