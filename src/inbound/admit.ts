@@ -138,7 +138,8 @@ export function judgeAgain(
 
 function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
   const inForce = ports.currentInForce()
-  return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
+  const at = { now: ports.now() }
+  return 'method' in facts ? judgeRequest(facts, inForce, at) : judgeTcp(facts, inForce, at)
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */

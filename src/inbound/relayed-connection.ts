@@ -148,10 +148,13 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const inForce = this.#context.ports.currentInForce()
     const isPlain = facts.method !== 'CONNECT' && isOriginForm(facts.target)
     const known = this.#known
-    // INVARIANT: a judgement depends on listener, connection, fields and what is in force, and of the request line on
-    // nothing but this.
-    if (isPlain && known?.block === block && known.inForce === inForce) return known.judgement
-    const judgement = judgeRequest(facts, inForce)
+    const now = this.#context.ports.now()
+    // INVARIANT: until it expires, a judgement depends on listener, connection, fields and what is in force, and of the
+    // request line on nothing but this.
+    if (isPlain && known?.block === block && known.inForce === inForce) {
+      if (known.judgement.expiresAt > now) return known.judgement
+    }
+    const judgement = judgeRequest(facts, inForce, { now })
     if (judgement.decision.effect !== 'allow' || inForce === undefined) return judgement
     if (block.framing === ambiguous) {
       const detail = 'the framing is ambiguous'
