@@ -114,10 +114,13 @@ function standingOf(
     judgement,
     entry: {
       version: judgement.decision.policyVersion,
+      expiresAt: judgement.expiresAt,
       judge() {
         const again = judgeAgain(ports, facts, resource)
-        if (again !== undefined) standing.judgement = again
-        return again !== undefined
+        if (again === undefined) return false
+        standing.judgement = again
+        standing.entry.expiresAt = again.expiresAt
+        return true
       },
       revoke,
     },
