@@ -28,6 +28,9 @@ const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 const maxTimerMs = 2_147_483_647
 const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
 
+/** What becomes of something that is not as it should be. */
+const leniency = choice(['allow', 'deny', 'log'])
+
 /** More threads than cores gain nothing, and each takes its memory. */
 const maxWorkers = 64
 
@@ -228,6 +231,37 @@ export const settingsShape = object({
         default: [],
         description: "`address` or `address:port`; empty: the system's",
       }),
+      tls: defaulted(
+        object({
+          absent: defaulted(leniency, {
+            default: 'deny',
+            description: 'the client asks for no name',
+          }),
+          several: defaulted(leniency, {
+            default: 'deny',
+            description: 'the client asks for more than one name',
+          }),
+          unreadable: defaulted(leniency, {
+            default: 'deny',
+            description:
+              'what the client sends first is broken, is larger than 16 KiB, or is not there within 5 s (or `timeouts.headerMs`)',
+          }),
+          encrypted: defaulted(leniency, {
+            default: 'log',
+            description:
+              'Encrypted ClientHello whose readable name is the decided one; with any other it is always `deny`',
+          }),
+          notTls: defaulted(leniency, {
+            default: 'deny',
+            description: 'on port 443: what the client sends first is no TLS',
+          }),
+        }),
+        {
+          default: {},
+          description:
+            'TLS inside a CONNECT to a name must ask for that name; what becomes of what does not say it plainly. `deny` holds for Enforced resources; Learning and Audit log it',
+        },
+      ),
       nat64: defaulted(prefixes, {
         default: [],
         description:
