@@ -10,14 +10,18 @@ import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, type Judgement } from './judge-request.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
-/** There is no header, so nobody is believed about anything: the peer is the caller. */
+/** There is no header, so nobody is believed about any: the peer is the caller, unless its certificate says more. */
 const nobodyElse = { headersTrustedFrom: [], trustedProxies: [] }
 
 /**
  * Judges a connection whose bytes nobody reads: listener, resource, network, caller, policy. Without anything in force it
- * is denied. Pure; a fault in it throws, and the caller denies.
+ * is denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
  */
-export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): Judgement {
+export function judgeTcp(
+  facts: ConnectionFacts,
+  inForce: InForce | undefined,
+  { now }: { readonly now: number },
+): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
   }
@@ -37,23 +41,24 @@ export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): 
   if (network === 'not-approved') {
     return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
   }
-  const { headers } = settings.identity
+  const { headers, speakers } = settings.identity
   const { forwardedHeader } = listener
   const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
-  const rules = { headers, forwardedHeader, ...nobodyElse }
-  const identification = identify(evidence, rules, snapshot)
+  const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
+  const identification = identify(evidence, rules, { snapshot, now })
   if (identification.kind !== 'caller') {
     return denial(facts, { ...known, reason: 'unknown-caller' })
   }
-  const { caller, port: callerPort } = identification
+  const { caller, port: callerPort, expiresAt, note } = identification
   return {
     decision: evaluateInbound(snapshot, { resource, network, source: caller }),
     authority,
     caller,
     callerPort,
     removedHeaders: [],
-    detail,
+    detail: detail ?? note,
     status: undefined,
+    expiresAt,
   }
 }
 

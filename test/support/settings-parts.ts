@@ -111,6 +111,7 @@ export interface InForceParts {
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
+    readonly nat64?: readonly string[]
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -141,7 +142,8 @@ export function guidFor(name: string): Guid {
   return guid(`00000000-0000-4000-8000-${hex}`)
 }
 
-function guid(text: string): Guid {
+/** A GUID that the test relies on. */
+export function guid(text: string): Guid {
   return parsed(parseGuid(text), text)
 }
 
@@ -196,6 +198,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         resource: 'x-nsp-resource-id',
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
+      speakers: new Map(),
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -209,6 +212,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {
       file: '-',
