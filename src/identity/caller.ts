@@ -3,6 +3,7 @@ import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Source } from '../policy/request.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { Proof } from './proof.ts'
 
 /** Who calls, verified: what the policy decides by and the access log prints as `source`. */
 export interface Caller extends Source {
@@ -25,6 +26,8 @@ export interface Evidence {
   readonly forwardingHeaders: readonly string[]
   /** Every identity header that arrived, in any spelling, in order. */
   readonly identityHeaders: readonly IdentityHeader[]
+  /** What certificates and tokens prove, once they are held against whom settings let speak. */
+  readonly proofs: readonly Proof[]
   /** Set where the stream came in-process from an outbound listener of this instance. */
   readonly delivery: Delivery | undefined
 }
@@ -63,6 +66,10 @@ export type Identification =
       readonly port: number | undefined
       /** Identity and forwarding headers that counted for nothing, as spelled: for the access log. */
       readonly removedHeaders: readonly string[]
+      /** Until when the caller is who it is; milliseconds since the epoch, infinite where no proof was needed. */
+      readonly expiresAt: number
+      /** What was wrong with a proof that counts for nothing, a fixed phrase for the log. */
+      readonly note: string | undefined
     }
   | Unidentified
 

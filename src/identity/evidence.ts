@@ -3,6 +3,7 @@ import { type ForwardedHeader, isForwardingHeader } from '../wire/forwarded.ts'
 import { foldName, type RawHeaders } from '../wire/headers.ts'
 import type { Delivery, Evidence, IdentityHeader } from './caller.ts'
 import { type IdentityHeaderNames, identityKind } from './identity-headers.ts'
+import type { Proof } from './proof.ts'
 
 /** What a request offers about its caller, gathered and not judged. */
 export interface EvidenceInput {
@@ -14,6 +15,10 @@ export interface EvidenceInput {
   readonly listener: string
   readonly headers: IdentityHeaderNames
   readonly forwardedHeader: ForwardedHeader
+  /** Of the connection's verified client certificate. */
+  readonly certificate?: Proof | undefined
+  /** Of the request's verified token. */
+  readonly token?: Proof | undefined
   /** Set where the stream came in-process: it has no socket, and its peer is the delivery's. */
   readonly delivery?: Delivery | undefined
 }
@@ -23,7 +28,7 @@ export interface EvidenceInput {
  * its own spelling only: a trusted proxy that appends to `X-Forwarded-For` knows nothing of a client's `X_Forwarded_For`.
  */
 export function collectEvidence(input: EvidenceInput): Evidence {
-  const { rawHeaders, delivery } = input
+  const { rawHeaders, delivery, certificate, token } = input
   const forwarded: string[] = []
   const forwardingHeaders: string[] = []
   const identityHeaders: IdentityHeader[] = []
@@ -45,6 +50,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     forwarded,
     forwardingHeaders,
     identityHeaders,
+    proofs: [certificate, token].filter((proof) => proof !== undefined),
     delivery,
   }
 }

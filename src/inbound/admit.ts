@@ -114,10 +114,13 @@ function standingOf(
     judgement,
     entry: {
       version: judgement.decision.policyVersion,
+      expiresAt: judgement.expiresAt,
       judge() {
         const again = judgeAgain(ports, facts, resource)
-        if (again !== undefined) standing.judgement = again
-        return again !== undefined
+        if (again === undefined) return false
+        standing.judgement = again
+        standing.entry.expiresAt = again.expiresAt
+        return true
       },
       revoke,
     },
@@ -138,7 +141,8 @@ export function judgeAgain(
 
 function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
   const inForce = ports.currentInForce()
-  return 'method' in facts ? judgeRequest(facts, inForce) : judgeTcp(facts, inForce)
+  const at = { now: ports.now() }
+  return 'method' in facts ? judgeRequest(facts, inForce, at) : judgeTcp(facts, inForce, at)
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */

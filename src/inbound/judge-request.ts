@@ -1,6 +1,7 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
 import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
+import type { Proof } from '../identity/proof.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateInbound } from '../policy/evaluate-inbound.ts'
@@ -20,6 +21,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
+  /** What its verified token proves; absent: there is none. */
+  readonly token?: Proof | undefined
 }
 
 /** The judgement of a request or connection: the decision, and what was found out on the way to it. */
@@ -30,19 +33,25 @@ export interface Judgement {
   readonly caller: Caller | undefined
   readonly callerPort: number | undefined
   readonly removedHeaders: readonly string[]
-  /** On a denial before the stages: a fixed phrase. */
+  /** On a denial before the stages, or of a proof that counts for nothing: a fixed phrase. */
   readonly detail: string | undefined
   /** Where it is finer than the reason's own. */
   readonly status: number | undefined
+  /** Until when the caller is who it is; milliseconds since the epoch, infinite where no proof was needed. */
+  readonly expiresAt: number
 }
 
 const tooManyFields = 431
 
 /**
  * Judges a request under what is in force: head, resource, network, caller, policy. Without anything in force it is
- * denied. Pure; a fault in it throws, and the caller denies.
+ * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
  */
-export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined): Judgement {
+export function judgeRequest(
+  facts: RequestFacts,
+  inForce: InForce | undefined,
+  { now }: { readonly now: number },
+): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
   }
@@ -74,11 +83,12 @@ export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined):
     headers: settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
   })
-  const identification = identify(evidence, { ...settings.identity, ...listener }, snapshot)
+  const rules = { ...settings.identity, ...listener }
+  const identification = identify(evidence, rules, { snapshot, now })
   if (identification.kind === 'bad-request') {
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }
-  const { caller, port: callerPort, removedHeaders } = identification
+  const { caller, port: callerPort, removedHeaders, expiresAt, note } = identification
   const decision = evaluateInbound(snapshot, {
     resource,
     network: networkOf(listener, facts),
@@ -90,8 +100,9 @@ export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined):
     caller,
     callerPort,
     removedHeaders,
-    detail: undefined,
+    detail: note,
     status: undefined,
+    expiresAt,
   }
 }
 
@@ -117,6 +128,7 @@ export function denial(facts: ConnectionFacts, parts: DenialParts): Judgement {
     removedHeaders: [],
     detail: parts.detail,
     status: parts.status,
+    expiresAt: Number.POSITIVE_INFINITY,
   }
 }
 

@@ -64,6 +64,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       judgement: undefined,
       entry: {
         version: '',
+        expiresAt: Number.POSITIVE_INFINITY,
         judge: () => this.#judgeAgain(),
         revoke: () => this.abort('policy-revoked'),
       },
@@ -140,6 +141,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   readonly #stand = (judgement: Judgement, resource: string): Standing => {
     const standing = Object.assign(this.#standing, { judgement })
     standing.entry.version = judgement.decision.policyVersion
+    standing.entry.expiresAt = judgement.expiresAt
     this.#resource = resource
     return standing
   }
@@ -148,10 +150,13 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const inForce = this.#context.ports.currentInForce()
     const isPlain = facts.method !== 'CONNECT' && isOriginForm(facts.target)
     const known = this.#known
-    // INVARIANT: a judgement depends on listener, connection, fields and what is in force, and of the request line on
-    // nothing but this.
-    if (isPlain && known?.block === block && known.inForce === inForce) return known.judgement
-    const judgement = judgeRequest(facts, inForce)
+    const now = this.#context.ports.now()
+    // INVARIANT: until it expires, a judgement depends on listener, connection, fields and what is in force, and of the
+    // request line on nothing but this.
+    if (isPlain && known?.block === block && known.inForce === inForce) {
+      if (known.judgement.expiresAt > now) return known.judgement
+    }
+    const judgement = judgeRequest(facts, inForce, { now })
     if (judgement.decision.effect !== 'allow' || inForce === undefined) return judgement
     if (block.framing === ambiguous) {
       const detail = 'the framing is ambiguous'
@@ -168,12 +173,15 @@ export class RelayedConnection implements RelayOwner, Relayed {
     if (request === undefined) {
       // Nothing is open: the next request is judged when it comes.
       this.#standing.judgement = undefined
+      this.#standing.entry.expiresAt = Number.POSITIVE_INFINITY
       return true
     }
     const again = judgeAgain(this.#context.ports, request.facts, this.#resource)
     // What is revoked ends as what it was allowed as.
-    if (again !== undefined) this.#standing.judgement = again
-    return again !== undefined
+    if (again === undefined) return false
+    this.#standing.judgement = again
+    this.#standing.entry.expiresAt = again.expiresAt
+    return true
   }
 
   #forward(

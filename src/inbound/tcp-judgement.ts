@@ -10,14 +10,18 @@ import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, type Judgement } from './judge-request.ts'
 import { networkOf } from './network.ts'
 
-/** There is no header, so nobody is believed about anything: the peer is the caller. */
+/** There is no header, so nobody is believed about any: the peer is the caller, unless its certificate says more. */
 const nobodyElse = { headersTrustedFrom: [], trustedProxies: [] }
 
 /**
  * Judges a connection whose bytes nobody reads: listener, resource, network, caller, policy. Without anything in force it
- * is denied. Pure; a fault in it throws, and the caller denies.
+ * is denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
  */
-export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): Judgement {
+export function judgeTcp(
+  facts: ConnectionFacts,
+  inForce: InForce | undefined,
+  { now }: { readonly now: number },
+): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
   }
@@ -29,15 +33,15 @@ export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): 
   if (listener === undefined || resource === undefined) {
     return denial(facts, { reason: 'unknown-resource', authority, policyVersion })
   }
-  const { headers } = settings.identity
+  const { headers, speakers } = settings.identity
   const { forwardedHeader } = listener
   const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
-  const rules = { headers, forwardedHeader, ...nobodyElse }
-  const identification = identify(evidence, rules, snapshot)
+  const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
+  const identification = identify(evidence, rules, { snapshot, now })
   if (identification.kind !== 'caller') {
     return denial(facts, { reason: 'unknown-caller', authority, resource, policyVersion })
   }
-  const { caller, port: callerPort } = identification
+  const { caller, port: callerPort, expiresAt, note } = identification
   const network = networkOf(listener, facts)
   return {
     decision: evaluateInbound(snapshot, { resource, network, source: caller }),
@@ -45,8 +49,9 @@ export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): 
     caller,
     callerPort,
     removedHeaders: [],
-    detail: undefined,
+    detail: note,
     status: undefined,
+    expiresAt,
   }
 }
 

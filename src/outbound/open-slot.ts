@@ -17,6 +17,7 @@ export class OpenSlot {
   current: Judged | undefined
   readonly entry: OpenEntry = {
     version: '',
+    expiresAt: Number.POSITIVE_INFINITY,
     judge: () => this.current?.judge() ?? true,
     revoke: () => this.current?.revoke(),
   }

@@ -2,6 +2,7 @@ import { type IpAddress, type Prefix, prefixCovers } from '../wire/address.ts'
 import { type AddressClass, classifyAddress, embeddedIpv4 } from '../wire/address-class.ts'
 import type { Host } from '../wire/authority.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import { translatedIpv4 } from '../wire/nat64.ts'
 
 /**
  * The guard: which addresses an allowed name may be connected to. It is no access rule and holds in every access mode.
@@ -35,8 +36,10 @@ export interface AddressGuardOptions {
   readonly grants: readonly AddressGrant[]
   /** Asked each time, because ports are known only once they are listened on. */
   readonly ownListeners: () => readonly OwnListener[]
-  /** Addresses of this machine's interfaces. */
-  readonly ownAddresses: readonly IpAddress[]
+  /** Addresses of this machine's interfaces. Asked each time, because they change: a pod or a laptop gets another. */
+  readonly ownAddresses: () => readonly IpAddress[]
+  /** What the network translates to IPv4 (RFC 6052); absent: nothing. */
+  readonly nat64?: readonly Prefix[]
 }
 
 /**
@@ -53,21 +56,23 @@ const onlyBySingleAddress: ReadonlySet<AddressClass> = new Set([
 const ownListenerWords = 'own listener'
 
 export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
-  const { ownListeners } = options
-  const ownAddresses = new Set(options.ownAddresses.map(({ text }) => text))
+  const { ownListeners, ownAddresses, nat64 = [] } = options
   const exact = indexGrants(options.grants.filter(({ name }) => !isWildcard(name)))
   const wildcard = indexGrants(options.grants.filter(({ name }) => isWildcard(name)))
 
   function refuse({ host, address, port }: GuardRequest): string | undefined {
-    const addressClass = classifyAddress(address)
+    const translated = nat64.length === 0 ? undefined : translatedIpv4(address, nat64)
+    const addressClass = translated === undefined ? classifyAddress(address) : 'embedded-ipv4'
     const isOwn = isOwnListener(address, port)
     if (addressClass === 'public' && !isOwn) return undefined
     const words = isOwn ? ownListenerWords : `${addressClass} address`
+    if (host.kind === 'name' && isGrantedSingly(host.name, address)) return undefined
+    if (isOwn || translated === 'unclear') return words
+    if (translated !== undefined) return refuseInner({ host, address: translated, port })
     // A literal has no name that anything could have been granted to.
     if (host.kind !== 'name') return words
     const ofName = exact.get(host.name) ?? []
-    if (ofName.some((prefix) => isSingle(prefix) && prefixCovers(prefix, address))) return undefined
-    if (isOwn || onlyBySingleAddress.has(addressClass)) return words
+    if (onlyBySingleAddress.has(addressClass)) return words
     if (!isGranted(host.name, { ofName, address })) return words
     return addressClass === 'embedded-ipv4' ? refuseEmbedded({ host, address, port }) : undefined
   }
@@ -75,9 +80,17 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   /** A grant for a form of embedding (NAT64) says how to get there, not that every IPv4 address may be got at. */
   function refuseEmbedded({ host, address, port }: GuardRequest): string | undefined {
     const ipv4 = embeddedIpv4(address)
-    if (ipv4 === undefined) return 'embedded-ipv4 address'
-    const words = refuse({ host, address: ipv4, port })
+    return ipv4 === undefined ? 'embedded-ipv4 address' : refuseInner({ host, address: ipv4, port })
+  }
+
+  function refuseInner(request: GuardRequest): string | undefined {
+    const words = refuse(request)
     return words === undefined ? undefined : `embedded-ipv4: ${words}`
+  }
+
+  function isGrantedSingly(name: Hostname, address: IpAddress): boolean {
+    const ofName = exact.get(name)
+    return ofName?.some((prefix) => isSingle(prefix) && prefixCovers(prefix, address)) === true
   }
 
   function isGranted(
@@ -99,7 +112,7 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
       if (listener.port !== port) return false
       if (typeof listener.address !== 'string') return listener.address.text === address.text
       if (listener.address === 'any-v4' && address.bytes.length !== 4) return false
-      return ownAddresses.has(address.text)
+      return ownAddresses().some(({ text }) => text === address.text)
     })
   }
 

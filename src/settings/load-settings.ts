@@ -125,6 +125,7 @@ function assemble(
         everyone:
           'anyone may claim to be any member of any perimeter, and no rule protects anything',
       }),
+      speakers: new Map(),
     },
     egress: readEgress(value.egress, findings),
     audit: {

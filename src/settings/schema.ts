@@ -228,6 +228,11 @@ export const settingsShape = object({
         default: [],
         description: "`address` or `address:port`; empty: the system's",
       }),
+      nat64: defaulted(prefixes, {
+        default: [],
+        description:
+          'prefixes that the network translates to IPv4, such as `64:ff9b::/96`: an address in them is judged as the IPv4 address',
+      }),
     }),
     { default: {}, description: 'what outbound connections may reach' },
   ),

@@ -86,6 +86,11 @@ export interface IdentitySettings {
   }
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
+  /** What whoever proves who calls may speak for, by the key of its proofs. */
+  readonly speakers: ReadonlyMap<
+    string,
+    { readonly perimeters: readonly Guid[]; readonly subscriptions: readonly Guid[] }
+  >
 }
 
 /** What carries HTTP/1.1. */
@@ -99,6 +104,8 @@ export interface EgressSettings {
   readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
   /** `address` or `address:port`; empty: the system's. */
   readonly nameservers: readonly string[]
+  /** What the network translates to IPv4: judged as the IPv4 address. */
+  readonly nat64: readonly Prefix[]
 }
 
 export interface PrivateAddressGrant {

@@ -1,14 +1,21 @@
+import { type Deadline, type Deadlines, sharedDeadlines } from './deadlines.ts'
 import { runInSlices, type SliceOptions, type Step } from './slices.ts'
 
 /**
  * What is open: tunnels, upgrades, requests in flight. On every swap of what is in force each entry is judged again
- * with its original facts; what is no longer allowed ends as `policy-revoked`.
+ * with its original facts, and likewise once the evidence expires that it was allowed by; what is no longer allowed
+ * ends as `policy-revoked`.
  */
 
 /** From `register` on it is the registry's to write, which lets go of both functions when the entry goes. */
 export interface OpenEntry {
   /** Version that decided it last. */
   version: string
+  /**
+   * When what allowed it is no longer true: milliseconds since the epoch, infinite where time changes nothing. `judge`
+   * sets it anew.
+   */
+  expiresAt: number
   /** Judges the original facts against what is in force now: whether it is still allowed. Must not throw; a fault is false. */
   judge: () => boolean
   /** Ends it at once. Called once at most. */
@@ -32,6 +39,16 @@ export interface OpenConnectionsOptions extends SliceOptions {
   readonly version: () => string
   /** Told what `judge` or `revoke` threw, a bug either way; the entry has been denied or ended. Must not throw. */
   readonly onFault?: (error: unknown) => void
+  /** Milliseconds since the epoch; default the machine's clock. */
+  readonly wallClock?: () => number
+  /** Default those of this thread. */
+  readonly deadlines?: Deadlines
+}
+
+/** An entry whose evidence expires, and what wakes us when it does. */
+interface Expiry {
+  readonly at: number
+  readonly deadline: Deadline
 }
 
 /**
@@ -42,9 +59,10 @@ export interface OpenConnectionsOptions extends SliceOptions {
  * again to those it had judged before. However fast calls follow one another, no entry waits for ever.
  */
 export function createOpenConnections(options: OpenConnectionsOptions): OpenConnections {
-  const { version, onFault } = options
+  const { version, onFault, wallClock = Date.now, deadlines = sharedDeadlines } = options
   /** Number of the pass that judged the entry last. Iteration is in order of insertion and survives changes. */
   const judgedIn = new Map<OpenEntry, number>()
+  const expiries = new Map<OpenEntry, Expiry>()
   let pass = 0
   let running: Promise<void> | undefined
 
@@ -57,8 +75,32 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
     }
   }
 
+  function watchExpiry(entry: OpenEntry): void {
+    const at = entry.expiresAt
+    if (expiries.get(entry)?.at === at) return
+    forgetExpiry(entry)
+    if (at === Number.POSITIVE_INFINITY) return
+    const deadline = deadlines.watch({
+      idleMs: Number.POSITIVE_INFINITY,
+      lifetimeMs: Math.max(at - wallClock(), 0),
+      onExpire() {
+        // Gone before it is judged: one that is not over yet, because the clock was set back, is watched anew.
+        expiries.delete(entry)
+        judge(entry)
+      },
+    })
+    expiries.set(entry, { at, deadline })
+  }
+
+  function forgetExpiry(entry: OpenEntry): void {
+    if (expiries.size === 0) return
+    expiries.get(entry)?.deadline.cancel()
+    expiries.delete(entry)
+  }
+
   function revoke(entry: OpenEntry): void {
     judgedIn.delete(entry)
+    forgetExpiry(entry)
     try {
       entry.revoke()
     } catch (error) {
@@ -73,6 +115,7 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
     judgedIn.set(entry, pass)
     if (isAllowed(entry)) {
       entry.version = inForce
+      watchExpiry(entry)
       return 'cheap'
     }
     revoke(entry)
@@ -104,11 +147,13 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
         entry.version = inForce
       }
       judgedIn.set(entry, pass)
+      if (entry.expiresAt !== Number.POSITIVE_INFINITY) watchExpiry(entry)
       return true
     },
 
     unregister(entry) {
       judgedIn.delete(entry)
+      forgetExpiry(entry)
       letGo(entry)
     },
 

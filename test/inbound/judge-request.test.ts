@@ -119,7 +119,7 @@ const cases: readonly {
 
 void t.test('judgeRequest puts the facts together and lets the policy decide', async (t) => {
   for (const { note, facts, reason, status } of cases) {
-    const judgement = judgeRequest({ ...plain, ...facts }, inForce)
+    const judgement = judgeRequest({ ...plain, ...facts }, inForce, { now: 0 })
     t.equal(judgement.decision.reason, reason, note)
     t.equal(judgement.status, status, note)
     t.equal(judgement.decision.policyVersion, inForce.version, note)
@@ -127,7 +127,7 @@ void t.test('judgeRequest puts the facts together and lets the policy decide', a
 })
 
 void t.test('without anything in force everything is denied', async (t) => {
-  t.match(judgeRequest(plain, undefined), {
+  t.match(judgeRequest(plain, undefined, { now: 0 }), {
     decision: { effect: 'deny', reason: 'internal-error', category: undefined, policyVersion: '' },
     detail: 'no policy is in force',
   })

@@ -105,6 +105,7 @@ export interface InForceParts {
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
+    readonly nat64?: readonly string[]
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -135,7 +136,8 @@ export function guidFor(name: string): Guid {
   return guid(`00000000-0000-4000-8000-${hex}`)
 }
 
-function guid(text: string): Guid {
+/** A GUID that the test relies on. */
+export function guid(text: string): Guid {
   return parsed(parseGuid(text), text)
 }
 
@@ -189,6 +191,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         resource: 'x-nsp-resource-id',
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
+      speakers: new Map(),
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -202,6 +205,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {
       file: '-',

@@ -66,6 +66,7 @@ void t.test(
       const request = { isAllowed: false, isOver: false }
       const made: OpenEntry = {
         version: 'v1',
+        expiresAt: Number.POSITIVE_INFINITY,
         judge: () => request.isAllowed,
         revoke: () => (request.isOver = true),
       }
@@ -329,6 +330,7 @@ interface Given {
 function entry({ version = 'v1', allowed = true, fault, judge, onRevoke }: Given): Watched {
   const made: Watched = {
     version,
+    expiresAt: Number.POSITIVE_INFINITY,
     judged: 0,
     revoked: 0,
     judge: () => {

@@ -58,6 +58,7 @@ function join(client: Duplex, upstream: Duplex): void {
   const number = numbered++
   const entry: OpenEntry = {
     version: String(version),
+    expiresAt: Number.POSITIVE_INFINITY,
     judge: () => !deniedRemainders.includes(number % 10),
     revoke: () => tunnel.end('policy-revoked'),
   }
