@@ -12,6 +12,7 @@ export type OutsideReason =
       | 'bad-request'
       | 'unknown-resource'
       | 'unknown-caller'
+      | 'private-endpoint-not-approved'
       | 'limit'
       | 'address-not-public'
       | 'policy-revoked'

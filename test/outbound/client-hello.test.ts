@@ -100,7 +100,7 @@ void t.test('nothing goes on before the hello is whole, wherever it is cut', asy
     const client = await connectTo(proxy, 'api.example:443', bytes.toString('latin1', 0, at))
     client.send('')
     await new Promise(setImmediate)
-    t.same(origin.received, [''].slice(origin.received.length === 0 ? 1 : 0), 'nothing')
+    t.equal(origin.received.join(''), '', 'nothing')
     client.send(bytes.subarray(at))
     await client.until(`${bytes.length}`)
     t.same(origin.received, [bytes.toString('latin1')], `cut at ${at}`)
