@@ -107,8 +107,10 @@ void t.test(
     const { client, upstream, closed } = await join(pairOfSockets, { ...pairs, gate })
     upstream.pause()
     client.end(Buffer.alloc(4 * MiB, 7))
-    await setImmediate()
-    const atUpstream = await readToEnd(upstream)
+    while (gate.read.length === 0) await setImmediate()
+    const whole = readToEnd(upstream)
+    upstream.resume()
+    const atUpstream = await whole
     t.equal(atUpstream.bytes.length, 4 * MiB)
     upstream.end()
     t.equal((await closed).bytesIn, 4 * MiB)
