@@ -23,6 +23,7 @@ export const decisionReasons = [
   'unknown-resource',
   'unknown-caller',
   'limit',
+  'loop',
   // after an allow, all deny
   'address-not-public',
   'name-mismatch',
@@ -44,6 +45,7 @@ export const failureReasons = [
   'backend-timeout',
   'backend-reset',
   'backend-invalid',
+  'loop',
 ] as const
 
 export type FailureReason = (typeof failureReasons)[number]

@@ -11,6 +11,7 @@ export type OutsideReason = Extract<
   | 'unknown-resource'
   | 'unknown-caller'
   | 'limit'
+  | 'loop'
   | 'address-not-public'
   | 'name-mismatch'
   | 'policy-revoked'
