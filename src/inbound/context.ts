@@ -61,7 +61,7 @@ export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
   { request, connection }: { readonly request: ArrivedHead; readonly connection: Connection },
 ): RequestFacts {
-  const { isSecure, peer, peerPort, delivery } = connection
+  const { isSecure, peer, peerPort, proxied, delivery } = connection
   return {
     listener: listenerName,
     method: request.method ?? '',
@@ -71,6 +71,7 @@ export function factsOf(
     isSecure,
     peer,
     peerPort,
+    proxied,
     delivery,
   }
 }

@@ -237,7 +237,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   }
 
   #factsOf({ method, target, block }: Crossing): RequestFacts {
-    const { isSecure, peer, peerPort, delivery } = this.#connection
+    const { isSecure, peer, peerPort, proxied, delivery } = this.#connection
     return {
       listener: this.#context.listenerName,
       method,
@@ -247,6 +247,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       isSecure,
       peer,
       peerPort,
+      proxied,
       delivery,
     }
   }
