@@ -88,7 +88,10 @@ void t.test('A back end that leads back to its own listener is a loop', async (t
         client.destroy()
         t.equal(status, 508)
         t.match(body, /"reason":"loop"/)
-        const records = await eventually(instance.records, (seen) => reasonsOf(seen).length >= 2)
+        const records = await eventually(
+          () => instance.records(),
+          (seen) => reasonsOf(seen).length >= 2,
+        )
         t.same(reasonsOf(records).toSorted(), ['access-rule', 'loop'])
         t.equal(balancer.accepted(), 1, 'one turn')
       })
@@ -109,7 +112,10 @@ void t.test('Two instances that lead to each other are a loop', async (t) => {
       client.send(bytes)
       t.equal((await client.response()).status, 508)
       client.destroy()
-      const records = await eventually(first.records, (seen) => reasonsOf(seen).length >= 2)
+      const records = await eventually(
+        () => first.records(),
+        (seen) => reasonsOf(seen).length >= 2,
+      )
       t.same(reasonsOf(records).toSorted(), ['access-rule', 'loop'])
       t.same(reasonsOf(await second.records()), ['access-rule'])
     })
@@ -125,7 +131,15 @@ void t.test('A chain of instances is none', async (t) => {
   client.send(get)
   t.equal((await client.response()).status, 502, 'the last of them has nothing behind it')
   client.destroy()
-  t.same(reasonsOf(await eventually(last.records, (seen) => seen.length > 0)), ['access-rule'])
+  t.same(
+    reasonsOf(
+      await eventually(
+        () => last.records(),
+        (seen) => seen.length > 0,
+      ),
+    ),
+    ['access-rule'],
+  )
 })
 
 void t.test('A TCP back end that is its own listener is not dialled', async (t) => {
@@ -145,7 +159,10 @@ void t.test('A TCP back end that is its own listener is not dialled', async (t) 
       const client = await connectRaw({ port: instance.port('public') })
       t.same(await client.rest(), { text: '', how: 'end' })
       client.destroy()
-      const ends = await eventually(instance.records, (seen) => seen.length >= 2)
+      const ends = await eventually(
+        () => instance.records(),
+        (seen) => seen.length >= 2,
+      )
       t.same(
         ends.map(({ properties }) => properties.closeReason),
         [undefined, 'loop'],

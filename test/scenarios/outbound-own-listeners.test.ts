@@ -90,7 +90,10 @@ void t.test('No listener of this instance is reached by its own egress', async (
         }
       }
     }
-    const records = await eventually(instance.records, (seen) => seen.length >= asked)
+    const records = await eventually(
+      () => instance.records(),
+      (seen) => seen.length >= asked,
+    )
     t.equal(records.length, asked, 'and nothing came in')
     const isOutbound = records.every(({ properties }) => properties.resultDirection === 'Outbound')
     t.ok(isOutbound)
