@@ -36,6 +36,7 @@ export const decisionReasons = [
   'unknown-caller',
   'private-endpoint-not-approved',
   'limit',
+  'loop',
   // after an allow, all deny
   'address-not-public',
   'policy-revoked',
@@ -58,6 +59,7 @@ export const failureReasons = [
   'backend-timeout',
   'backend-reset',
   'backend-invalid',
+  'loop',
 ] as const
 
 export type FailureReason = (typeof failureReasons)[number]

@@ -20,6 +20,7 @@ export const decisionDescriptions = {
   'private-endpoint-not-approved':
     'Arrived over a private endpoint that the resource has not approved',
   limit: 'A limit of this instance was reached',
+  loop: 'The request led back to this instance or went round in circles',
   'address-not-public': 'The allowed name led to an address that must not be connected to',
   'name-mismatch': 'The request named another host than the one that was decided',
   'tls-name-absent': 'The TLS inside the tunnel asked for no name',
@@ -48,6 +49,7 @@ export const endDescriptions = {
   'tls-unreadable': 'The beginning of TLS inside the tunnel could not be read',
   'tls-encrypted': 'The TLS inside the tunnel may hide the name that it asked for',
   'not-tls': 'What was inside the tunnel was not TLS',
+  loop: 'The other side was a listener of this instance',
   complete: 'Ended as it should',
   'client-closed': 'The client closed the connection',
   'client-reset': 'The client broke the connection',

@@ -14,6 +14,7 @@ export type OutsideReason =
       | 'unknown-caller'
       | 'private-endpoint-not-approved'
       | 'limit'
+      | 'loop'
       | 'address-not-public'
       | 'policy-revoked'
       | 'internal-error'
