@@ -70,5 +70,6 @@ export function factsOf(
     peer,
     peerPort,
     delivery,
+    token: undefined,
   }
 }

@@ -82,6 +82,7 @@ export class Http2Side implements ClientSide {
       peer,
       peerPort,
       delivery,
+      token: undefined,
     }
     this.message = new StandIn(message, stream)
     this.expectsContinue = expectsContinue

@@ -31,4 +31,6 @@ export interface Resource {
   readonly publicNetworkAccess?: PublicNetworkAccess
   /** Absent: everyone. */
   readonly firewall?: Firewall
+  /** Whom tokens must be made for to say anything here; absent: the default of their issuer. */
+  readonly audience?: string
 }

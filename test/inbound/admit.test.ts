@@ -62,6 +62,7 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       warn: () => {},
       error: (...words: unknown[]) => complaints.push(words),
     },
+    verifyToken: () => ({ kind: 'nothing', note: '', until: 0 }) as const,
     newCorrelationId: () => 'unused',
     now: () => 1,
     monotonicNow: () => 1,

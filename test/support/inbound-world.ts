@@ -46,6 +46,7 @@ export async function startInbound(
     readonly pem?: ListenerPem
     readonly dial?: Dial
     readonly slots?: TunnelSlots
+    readonly verifyToken?: InboundPorts['verifyToken']
   } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
@@ -93,6 +94,8 @@ export async function startInbound(
     },
     log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     newCorrelationId: () => `correlation-${++ids}`,
+    verifyToken:
+      options.verifyToken ?? (() => ({ kind: 'nothing', note: 'nobody asks', until: 0 })),
     now: () => Date.now(),
     monotonicNow,
   } satisfies InboundPorts

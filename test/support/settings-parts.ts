@@ -100,6 +100,8 @@ export interface InForceParts {
     readonly clients?: readonly string[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
+  readonly speakers?: Settings['identity']['speakers']
+  readonly tokens?: Settings['identity']['tokens']
   readonly egress?: {
     readonly ports?: readonly number[]
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
@@ -191,7 +193,8 @@ export function settingsFrom(parts: InForceParts): Settings {
         resource: 'x-nsp-resource-id',
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
-      speakers: new Map(),
+      speakers: parts.speakers ?? new Map(),
+      tokens: parts.tokens,
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
