@@ -2,8 +2,9 @@ import type { Findings } from '../documents/findings.ts'
 import type { Placed } from '../documents/placed.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { Resource } from '../perimeter/resource.ts'
+import { prefixesOverlap } from '../wire/address.ts'
 import { foldName } from '../wire/headers.ts'
-import type { IdentitySettings } from './settings.ts'
+import type { Settings } from './settings.ts'
 
 /** Names with a meaning of their own: as an identity header they would be read, removed or written for two reasons. */
 const reservedHeaders =
@@ -11,10 +12,19 @@ const reservedHeaders =
 
 /** What identity settings mean, and what of them the resources need. */
 export function checkIdentity(
-  identity: IdentitySettings,
+  { identity, inbound }: Pick<Settings, 'identity' | 'inbound'>,
   context: { readonly resources: readonly Placed<Resource>[]; readonly findings: Findings },
 ): void {
   const { findings } = context
+  const senders = inbound.flatMap(({ proxyProtocol }) => proxyProtocol?.trustedPrefixes ?? [])
+  for (const [index, believed] of identity.headersTrustedFrom.entries()) {
+    const sender = senders.find((one) => prefixesOverlap(one, believed))
+    if (sender === undefined) continue
+    findings.warning(
+      ['identity', 'headersTrustedFrom', index],
+      `${quote(believed.text)} and ${quote(sender.text)} of a \`proxyProtocol\` share addresses: a proxy that passes bytes on unread lets any client write these headers`,
+    )
+  }
   const seen = new Map<string, string>()
   for (const [kind, name] of Object.entries(identity.headers)) {
     const path = kind === 'token' ? ['identity', 'tokens', 'header'] : ['identity', 'headers', kind]
@@ -42,7 +52,7 @@ export function checkIdentity(
 
 /** Where tokens can say nothing, because nobody told whom they are made for. */
 function tokenProblem(
-  { tokens, speakers }: IdentitySettings,
+  { tokens, speakers }: Settings['identity'],
   { id, audience, backend }: Resource,
 ): string | undefined {
   if (tokens === undefined) {

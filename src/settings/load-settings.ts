@@ -59,7 +59,7 @@ export async function loadSettings(
     { ...parts, health: settings.health, admin: settings.admin },
     { resources: settings.resources, findings },
   )
-  checkIdentity(settings.identity, { resources: parts.resources, findings })
+  checkIdentity(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
   return { settings, resources: parts.resources, findings, files: [...files, ...proving.files] }
