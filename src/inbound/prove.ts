@@ -25,27 +25,33 @@ const unverifiable: TokenFinding = {
  * Finds out what the token of a request comes to, before the request is judged. Nothing of the request is read or
  * forwarded meanwhile; whoever serves it keeps its deadlines, and what ends before it was judged has its record too.
  */
-export function whenProven(
-  ports: InboundPorts,
-  facts: RequestFacts,
-  { correlationId, refuseAs, isOver, next }: ProveOptions,
-): void {
-  const finding = refuseAs === undefined ? findToken(ports, facts) : undefined
-  if (!(finding instanceof Promise)) {
-    facts.token = finding
-    next()
+export function whenProven(ports: InboundPorts, facts: RequestFacts, options: ProveOptions): void {
+  const finding = options.refuseAs === undefined ? findToken(ports, facts) : undefined
+  if (finding instanceof Promise) {
+    void decideAfter(finding, { ports, facts, options })
     return
   }
-  void finding
-    .catch((error: unknown) => {
-      ports.log.error({ err: error, listener: facts.listener }, 'a token could not be verified')
-      return unverifiable
-    })
-    .then((found) => {
-      facts.token = found
-      if (isOver()) recordUnjudged(ports, facts, correlationId)
-      else next()
-    })
+  facts.token = finding
+  options.next()
+}
+
+async function decideAfter(
+  finding: Promise<TokenFinding>,
+  waiting: {
+    readonly ports: InboundPorts
+    readonly facts: RequestFacts
+    readonly options: ProveOptions
+  },
+): Promise<void> {
+  const { ports, facts, options } = waiting
+  try {
+    facts.token = await finding
+  } catch (error) {
+    ports.log.error({ err: error, listener: facts.listener }, 'a token could not be verified')
+    facts.token = unverifiable
+  }
+  if (options.isOver()) recordUnjudged(ports, facts, options.correlationId)
+  else options.next()
 }
 
 function findToken(

@@ -53,6 +53,7 @@ export interface ResourceParts {
     readonly ipRules?: readonly string[]
   }
   readonly privateEndpoints?: readonly PrivateEndpoint[]
+  readonly audience?: string
 }
 
 export interface RuleParts {
@@ -168,6 +169,8 @@ export function authority(text: string): Authority {
 }
 
 export function settingsFrom(parts: InForceParts): Settings {
+  const tokenHeader = parts.tokens?.header
+  const ownTokenHeader = tokenHeader === 'authorization' ? undefined : tokenHeader
   return {
     file: '/etc/ringfence/ringfence.yaml',
     instance: 'test',
@@ -198,6 +201,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         subscription: 'x-nsp-subscription-id',
         perimeter: 'x-nsp-perimeter-id',
         resource: 'x-nsp-resource-id',
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
       speakers: parts.speakers ?? new Map(),
@@ -312,6 +316,7 @@ function resourceFrom(parts: ResourceParts): Resource {
           },
         }),
     ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
+    ...(parts.audience === undefined ? {} : { audience: parts.audience }),
   }
 }
 
