@@ -181,9 +181,9 @@ export class RelayedConnection implements RelayOwner, Relayed {
   #judge(facts: RequestFacts, block: FieldBlock): Judgement {
     const known = this.#knownOf(facts, block)
     if (known !== undefined) return known.judgement
-    const { ports } = this.#context
+    const { ports, via } = this.#context
     const inForce = ports.currentInForce()
-    const judgement = judgeRequest(facts, inForce, { now: ports.now() })
+    const judgement = judgeRequest(facts, inForce, { now: ports.now(), via })
     if (judgement.decision.effect !== 'allow' || inForce === undefined) return judgement
     if (block.framing === ambiguous) {
       const detail = 'the framing is ambiguous'
@@ -258,8 +258,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const known = this.#known
     const isKnown = known?.block === crossing.block && known.judgement === judgement
     if (isKnown && known.fieldLines !== undefined) return known.fieldLines
-    const inForce = this.#context.ports.currentInForce()
-    const lines = backendFieldLines(backendHeadersInput(inForce, facts, judgement))
+    const lines = backendFieldLines(backendHeadersInput(this.#context, facts, judgement))
     if (isKnown) known.fieldLines = lines
     return lines
   }

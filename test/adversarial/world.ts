@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { Bound } from '../../src/compose/bound.ts'
+import { createVia } from '../../src/compose/own-via.ts'
 import { createDeliver } from '../../src/compose/deliver.ts'
 import { createInboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
@@ -165,6 +166,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
     },
     newCorrelationId: () => `id-${++ids}`,
     verifyToken: () => ({ kind: 'nothing', note: 'nobody is asked', until: 0 }),
+    via: createVia('world', 'inbound'),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),
   }
@@ -180,6 +182,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
   const deliver = createDeliver(inbound, { bound, currentInForce: held.current })
   const outboundPorts: OutboundPorts = {
     ...ports,
+    via: createVia('world', 'outbound'),
     resolver: () => ({
       async resolve(name) {
         see({ kind: 'resolved', name })

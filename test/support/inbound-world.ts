@@ -10,6 +10,7 @@ import { createOpenConnections, type OpenConnections } from '../../src/transport
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { monotonicNow } from '../../src/transport/slices.ts'
 import { setTunnelSlots, type TunnelSlots } from '../../src/transport/tunnel-slots.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { type HeldInForce, holdInForce } from './in-force.ts'
 import type { InForceParts } from './settings-parts.ts'
 
@@ -36,6 +37,8 @@ export interface InboundWorld {
   reload(parts: InForceParts): Promise<void>
 }
 
+const defaultViaId = '0123456789abcdef'
+
 interface Teardown {
   teardown(end: () => Promise<void>): void
 }
@@ -50,6 +53,8 @@ export async function startInbound(
     readonly slots?: TunnelSlots
     /** Asked for keys of issuers that have a URL. */
     readonly fetchJwks?: FetchJwks
+    /** What it adds to Via, as `1.1 ringfence-…`. */
+    readonly viaId?: string
   } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
@@ -104,6 +109,7 @@ export async function startInbound(
       now: () => Date.now(),
       monotonicNow,
     }),
+    via: () => ownViaOf(options.viaId ?? defaultViaId),
     now: () => Date.now(),
     monotonicNow,
   } satisfies InboundPorts
