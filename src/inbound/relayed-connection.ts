@@ -1,7 +1,7 @@
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { InForce } from '../settings/in-force.ts'
-import type { OpenEntry } from '../transport/connections.ts'
+import { type Judged, OpenEntry } from '../transport/connections.ts'
 import type { Crossing } from '../transport/relay/crossing.ts'
 import type { FieldBlock } from '../transport/relay/head-reader.ts'
 import {
@@ -51,7 +51,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   readonly #context: InboundContext
   readonly #connection: Connection
   readonly #relay: RelayConnection
-  readonly #standing: { readonly entry: OpenEntry; judgement: Judgement | undefined }
+  readonly #standing: Judged & { readonly entry: OpenEntry; judgement: Judgement | undefined }
   #request: RelayedRequest | undefined
   /** `ResourceId.key` of what the request was admitted to. */
   #resource = ''
@@ -62,12 +62,9 @@ export class RelayedConnection implements RelayOwner, Relayed {
     this.#connection = connection
     this.#standing = {
       judgement: undefined,
-      entry: {
-        version: '',
-        expiresAt: Number.POSITIVE_INFINITY,
-        judge: () => this.#judgeAgain(),
-        revoke: () => this.abort('policy-revoked'),
-      },
+      entry: new OpenEntry(),
+      judge: () => this.#judgeAgain(),
+      revoke: () => this.abort('policy-revoked'),
     }
     context.relayed.add(this)
     this.#relay = new RelayConnection(connection.stream, this)
@@ -125,7 +122,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const admission = admit(ports, facts, {
       correlationId: request.correlationId,
       refuseAs,
-      revoke: this.#standing.entry.revoke,
+      revoke: this.#standing.revoke,
       judge: () => this.#judge(facts, crossing.block),
       stand: this.#stand,
     })
