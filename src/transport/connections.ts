@@ -10,9 +10,9 @@ import { runInSlices, type SliceOptions, type Step } from './slices.ts'
 /** What is open, to the registry. */
 export interface Judged {
   /** Judges the original facts against what is in force now: whether it is still allowed. Must not throw; a fault is false. */
-  judge(): boolean
+  readonly judge: () => boolean
   /** Ends it at once. Called once at most for each time that it was registered. */
-  revoke(): void
+  readonly revoke: () => void
 }
 
 /**
