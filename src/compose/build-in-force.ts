@@ -48,17 +48,7 @@ export function compileInForce(
       autoApprove: settings.links.autoApprove,
       deciding: {
         identity: settings.identity,
-        inbound: settings.inbound.map(
-          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
-            name,
-            protocol,
-            network,
-            clients,
-            resource,
-            trustedProxies,
-            forwardedHeader,
-          }),
-        ),
+        inbound: settings.inbound.map(({ listen: _address, tls: _files, ...decides }) => decides),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
           resource,

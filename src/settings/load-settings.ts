@@ -57,7 +57,7 @@ export async function loadSettings(
     { ...parts, health: settings.health, admin: settings.admin },
     { resources: settings.resources, findings },
   )
-  checkIdentity(settings.identity, findings)
+  checkIdentity(settings, findings)
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
   return { settings, resources: parts.resources, findings, files }
@@ -108,7 +108,12 @@ function assemble(
     file,
     instance: value.instance ?? context.instance,
     scope: context.scope,
-    policy: { files: readPatterns(value, context) },
+    policy: {
+      files: readPatterns(value, context),
+      ...(value.policy.serviceTagsFile === undefined
+        ? {}
+        : { serviceTagsFile: resolve(directory, value.policy.serviceTagsFile) }),
+    },
     resources: valuesOf(context.resources),
     links: { autoApprove: readPerimeterIds(value.links.autoApprove, findings) },
     inbound: valuesOf(context.inbound),

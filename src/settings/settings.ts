@@ -12,7 +12,11 @@ export interface Settings {
   readonly instance: string
   /** Where bare resource ids live. */
   readonly scope: Scope | undefined
-  readonly policy: { readonly files: readonly string[] }
+  readonly policy: {
+    readonly files: readonly string[]
+    /** Absent: rules can name no service tag. */
+    readonly serviceTagsFile?: string
+  }
   readonly resources: readonly Resource[]
   readonly links: { readonly autoApprove: readonly ResourceId[] }
   readonly inbound: readonly InboundListener[]
@@ -61,7 +65,14 @@ export interface InboundListener {
   /** Peers believed about the client's address, and about nothing else. */
   readonly trustedProxies: readonly Prefix[]
   readonly forwardedHeader: 'x-forwarded-for' | 'forwarded'
+  /** Undefined: no PROXY header is ever read. */
+  readonly proxyProtocol: ProxyProtocol | undefined
   readonly tls: ListenerTls | undefined
+}
+
+export interface ProxyProtocol {
+  /** Peers that have to begin with a PROXY header, and are believed about the client's address and private endpoint. */
+  readonly trustedPrefixes: readonly Prefix[]
 }
 
 export interface ListenerTls {
