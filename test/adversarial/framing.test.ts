@@ -101,10 +101,11 @@ async function tryMutation(
   try {
     for (;;) {
       const bodyless = isHead && statuses.length === 0
-      const { status, header } = await client.response({ bodyless })
+      const response = await client.response({ bodyless })
+      const { status } = response
       statuses.push(status)
       // It may linger. Were anything behind it read all the same, the next one would see it.
-      if (status >= 400 && header('connection') === 'close') break
+      if (status >= 400 && response.header('connection') === 'close') break
     }
   } catch {
     // It is over: whatever was to be answered has been.
