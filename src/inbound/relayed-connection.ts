@@ -2,7 +2,7 @@ import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { InForce } from '../settings/in-force.ts'
-import type { OpenEntry } from '../transport/connections.ts'
+import { type Judged, OpenEntry } from '../transport/connections.ts'
 import type { Crossing } from '../transport/relay/crossing.ts'
 import type { FieldBlock } from '../transport/relay/head-reader.ts'
 import {
@@ -57,7 +57,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   readonly #context: InboundContext
   readonly #connection: Connection
   readonly #relay: RelayConnection
-  readonly #standing: { readonly entry: OpenEntry; judgement: Judgement | undefined }
+  readonly #standing: Judged & { readonly entry: OpenEntry; judgement: Judgement | undefined }
   #request: RelayedRequest | undefined
   /** `ResourceId.key` of what the request was admitted to. */
   #resource = ''
@@ -68,12 +68,9 @@ export class RelayedConnection implements RelayOwner, Relayed {
     this.#connection = connection
     this.#standing = {
       judgement: undefined,
-      entry: {
-        version: '',
-        expiresAt: Number.POSITIVE_INFINITY,
-        judge: () => this.#judgeAgain(),
-        revoke: () => this.abort('policy-revoked'),
-      },
+      entry: new OpenEntry(),
+      judge: () => this.#judgeAgain(),
+      revoke: () => this.abort('policy-revoked'),
     }
     context.relayed.add(this)
     this.#relay = new RelayConnection(connection.stream, this)
@@ -157,7 +154,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const admission = admit(this.#context.ports, facts, {
       correlationId,
       refuseAs,
-      revoke: this.#standing.entry.revoke,
+      revoke: this.#standing.revoke,
       judge: () => this.#judge(facts, crossing.block),
       stand: this.#stand,
     })

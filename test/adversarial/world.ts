@@ -56,7 +56,7 @@ export const allowedName = 'api.example'
 export const allowedAddress = '9.9.9.9'
 
 /** The subscription that `partner` lets in, and nobody else. */
-const partnerSubscription = '22222222-2222-2222-2222-222222222222'
+export const partnerSubscription = '22222222-2222-2222-2222-222222222222'
 
 interface WorldOptions {
   readonly lane: Lane
