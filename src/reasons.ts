@@ -11,6 +11,7 @@ export const contentReasons = [
   'tls-unreadable',
   'tls-encrypted',
   'not-tls',
+  'not-http',
 ] as const
 
 export type ContentReason = (typeof contentReasons)[number]

@@ -28,6 +28,7 @@ export const decisionDescriptions = {
   'tls-unreadable': 'The beginning of TLS inside the tunnel could not be read',
   'tls-encrypted': 'The TLS inside the tunnel may hide the name that it asked for',
   'not-tls': 'What was inside the tunnel was not TLS',
+  'not-http': 'What was inside the tunnel was not HTTP/1',
   'policy-revoked': 'The policy changed and no longer allows it',
   'internal-error': 'A fault of this instance; denied to be safe',
 } as const satisfies Record<DecisionReason, string>
@@ -49,6 +50,7 @@ export const endDescriptions = {
   'tls-unreadable': 'The beginning of TLS inside the tunnel could not be read',
   'tls-encrypted': 'The TLS inside the tunnel may hide the name that it asked for',
   'not-tls': 'What was inside the tunnel was not TLS',
+  'not-http': 'What was inside the tunnel was not HTTP/1',
   loop: 'The other side was a listener of this instance',
   complete: 'Ended as it should',
   'client-closed': 'The client closed the connection',

@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { seconds } from '../units.ts'
-import { type Refusal, renderRawRefusal, renderRefusal } from '../wire/refusal.ts'
+import { closeGently } from '../transport/close-gently.ts'
+import {
+  type Refusal,
+  type RefusalReason,
+  renderRawRefusal,
+  renderRefusal,
+} from '../wire/refusal.ts'
+import { renderTlsAlert } from '../wire/tls-alert.ts'
 
 /**
  * Answers that the proxy gives itself. A connection that is closed after one is read on for a moment: closing with
@@ -18,6 +25,12 @@ export function answerSocket(socket: Duplex, refusal: Refusal): void {
   }
   socket.end(renderRawRefusal(refusal))
   linger(socket)
+}
+
+/** The same to a client that speaks TLS and knows of no proxy. */
+export function answerByAlert(socket: Duplex, reason: RefusalReason): void {
+  if (socket.writable) socket.write(renderTlsAlert(reason))
+  closeGently(socket)
 }
 
 /** Reads on and discards until the other side is done or `lingerMs` have passed, then destroys. */

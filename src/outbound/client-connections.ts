@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { parsePeer } from '../identity/evidence.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Peer } from './exchange.ts'
+import type { Direct } from './forward-head.ts'
 import type { Unanswered } from './proxy-context.ts'
 
 /** A client's connection to the proxy. */
@@ -18,6 +19,8 @@ export interface ClientConnection {
   latest: IncomingMessage | undefined
   /** Requests that came after it was refused. */
   ignored: number
+  /** Requests on it are as to a server; undefined: as to a proxy. */
+  direct: Direct | undefined
   /** It has been refused as a whole: whatever it asks for is ignored. */
   isRefused: boolean
 }
@@ -61,6 +64,7 @@ export class ClientConnections {
       afterLast: undefined,
       latest: undefined,
       ignored: 0,
+      direct: undefined,
     }
     this.#bySocket.set(socket, connection)
     if (!isRefused) this.#admitted++

@@ -1,18 +1,25 @@
 import type { Duplex } from 'node:stream'
 import { unloggable } from '../audit/record.ts'
+import { reasonOf } from '../policy/judge-opening.ts'
 import type { CloseReason } from '../reasons.ts'
 import { Cancellation } from '../transport/cancellation.ts'
+import { cut } from '../transport/cut.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
+import { seconds } from '../units.ts'
+import { type Beginning, readBeginning } from '../wire/beginning.ts'
+import { type ClientHello, nameIn } from '../wire/client-hello.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
 import { goesRound, hopsOf } from '../wire/via.ts'
-import { answerSocket } from './answer.ts'
+import { answerByAlert, answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
-import type { RequestLines } from './forward-head.ts'
+import { takeFirstBytes } from './first-bytes.ts'
+import type { Direct, RequestLines } from './forward-head.ts'
 import { HelloGate } from './hello-gate.ts'
-import { callerHeaderNames } from './outgoing-headers.ts'
+import { keepForRequests } from './keep-for-requests.ts'
+import { callerHeaderNames, httpPort } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { describeRefusal, sentenceForConnect } from './refusal-words.ts'
@@ -22,10 +29,26 @@ import { type Admitted, type Asked, decide } from './verdict.ts'
 /** Of a CONNECT's head, what is looked at. */
 export type ConnectHead = Omit<RequestLines, 'method'>
 
+export interface ConnectArrival {
+  readonly client: Duplex
+  /** What followed the head in the same read. */
+  readonly head: Buffer
+  readonly peer: Peer
+  /** The client knows of no proxy: it hears of nothing but its TLS, of which `head` is what has come. */
+  readonly isRedirected?: boolean
+  /** Takes the connection over to serve requests on it; absent where it never becomes HTTP. */
+  readonly speakDirectly?: (direct: Direct, bytes: Buffer) => void
+}
+
 /** What is inside a tunnel is looked at once it is open. */
 const protocol = 'TCP'
 
 const nothing = Buffer.alloc(0)
+
+const maxFirstLineMs = seconds(5)
+
+/** Whoever sends a line in crumbs has that many. */
+const maxFirstChunks = 64
 
 /**
  * One CONNECT (RFC 9110 9.3.6), from its head to the end of its tunnel:
@@ -42,13 +65,20 @@ export class ConnectRequest implements UnderWay {
   readonly #departure: Departure
   readonly #aborted = new Cancellation()
   #asked: Asked | undefined
+  #hello: ClientHello | undefined
   #slotOf: string | undefined
   #tunnel: Tunnel | undefined
+  readonly #isRedirected: boolean
+  readonly #speakDirectly: ConnectArrival['speakDirectly']
+  /** Ends the time between the 200 and the first line. */
+  #stopListening: (() => void) | undefined
   #over = false
 
   /** Owns the socket from here on. `head` is what followed the head in the same read. */
-  constructor(context: ProxyContext, arrival: { client: Duplex; head: Buffer; peer: Peer }) {
-    const { client, head, peer } = arrival
+  constructor(context: ProxyContext, arrival: ConnectArrival) {
+    const { client, head, peer, isRedirected = false, speakDirectly } = arrival
+    this.#isRedirected = isRedirected
+    this.#speakDirectly = speakDirectly
     this.#context = context
     this.#client = client
     this.#head = head
@@ -56,7 +86,7 @@ export class ConnectRequest implements UnderWay {
       listener: context.listener,
       peer: peer.address,
       peerPort: peer.port,
-      operationName: 'CONNECT',
+      operationName: isRedirected ? 'ClientHello' : 'CONNECT',
     })
     this.#departure = watchDeparture(client, {
       sentEarly: head.length > 0,
@@ -76,9 +106,31 @@ export class ConnectRequest implements UnderWay {
     }
   }
 
+  /** The same for a client that was led here: its hello says where it wants to go. Never rejects. */
+  async serveHello(hello: ClientHello, port: number): Promise<void> {
+    try {
+      const name = nameIn(hello)
+      // Without a name there is nowhere to go, whatever the access mode.
+      if (name === undefined) this.#refuse({ decision: this.#exchange.deny(reasonOf(hello)) })
+      else {
+        this.#hello = hello
+        await this.#seek(this.#exchange.asked({ host: { kind: 'name', name }, port }))
+      }
+    } catch (error) {
+      this.#context.ports.log.error({ err: error }, 'a redirected connection could not be served')
+      if (this.#tunnel === undefined) this.#answerFault()
+      else this.end('internal-error')
+    }
+  }
+
   end(reason: CloseReason): void {
     if (this.#tunnel !== undefined) {
       this.#tunnel.end(reason)
+      return
+    }
+    if (this.#stopListening !== undefined) {
+      cut(this.#client)
+      this.#finish(reason)
       return
     }
     const said = reason === 'policy-revoked' ? reason : 'limit'
@@ -86,8 +138,7 @@ export class ConnectRequest implements UnderWay {
   }
 
   async #serve(request: ConnectHead): Promise<void> {
-    const { ports, slots, dialPeer } = this.#context
-    const inForce = ports.currentInForce()
+    const inForce = this.#context.ports.currentInForce()
     const reading = readConnectTarget({
       method: 'CONNECT',
       target: request.target,
@@ -112,6 +163,14 @@ export class ConnectRequest implements UnderWay {
       const names = inForce.settings.identity.headers
       this.#exchange.removedHeaders = callerHeaderNames(request.rawHeaders, names)
     }
+    await this.#seek(asked)
+  }
+
+  /** From what is asked to the tunnel. */
+  async #seek(asked: Asked): Promise<void> {
+    const { ports, slots, dialPeer } = this.#context
+    this.#asked = asked
+    const inForce = ports.currentInForce()
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
@@ -135,7 +194,8 @@ export class ConnectRequest implements UnderWay {
       dialPeer,
       protocol,
       signal: this.#aborted,
-      readBy: 'tunnel',
+      // What becomes of the port of HTTP is known only once the client has spoken.
+      readBy: this.#mayBeHttp(asked) ? undefined : 'tunnel',
     })
     this.#goOn(reached, asked)
   }
@@ -158,7 +218,8 @@ export class ConnectRequest implements UnderWay {
   }
 
   #open(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): void {
-    const { admitted, address, upstream } = reached
+    const { admitted, upstream } = reached
+    const { address } = reached
     const revoke = (): void => this.end('policy-revoked')
     if (!this.#exchange.open(asked, { admitted, address, revoke })) {
       upstream.stream.destroy()
@@ -166,16 +227,33 @@ export class ConnectRequest implements UnderWay {
       return
     }
     this.#departure.stop()
-    const { correlationId } = this.#exchange
-    const clientHead = this.#head
+    if (this.#hello !== undefined) {
+      const refused = this.#exchange.hear(this.#hello)
+      if (refused !== undefined) {
+        upstream.stream.destroy()
+        this.#answer(this.#describe(refused), refused)
+        return
+      }
+    } else if (admitted.route.kind !== 'fronted' && this.#mayBeHttp(asked)) {
+      this.#listen(reached, asked)
+      return
+    }
+    const head = this.#head
+    this.#join(reached, { greeting: this.#greeting(), head, gate: this.#gateTo(asked, admitted) })
+  }
+
+  #join(
+    { upstream, admitted }: Extract<Reached, { kind: 'reached' }>,
+    more: { greeting: string; head: Buffer; gate: HelloGate | undefined },
+  ): void {
+    const { greeting, head, gate } = more
     this.#head = nothing
-    const gate = this.#gateTo(asked, admitted)
     this.#tunnel = openExchangeTunnel(this.#exchange, {
       client: this.#client,
       upstream: upstream.stream,
-      greeting: `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${correlationId}\r\n\r\n`,
+      greeting,
       status: 200,
-      clientHead,
+      clientHead: head,
       upstreamHead: nothing,
       gate,
       timeouts: tunnelTimeoutsOf(admitted),
@@ -187,9 +265,80 @@ export class ConnectRequest implements UnderWay {
     gate?.guard(this.#tunnel)
   }
 
+  #greeting(): string {
+    if (this.#isRedirected) return ''
+    const { correlationId } = this.#exchange
+    return `HTTP/1.1 200 Connection established\r\nx-ms-request-id: ${correlationId}\r\n\r\n`
+  }
+
+  #mayBeHttp({ destination }: Asked): boolean {
+    const { host, port } = destination
+    return this.#speakDirectly !== undefined && port === httpPort && host.kind === 'name'
+  }
+
+  /**
+   * On the port of HTTP: 200, and then what the client says first. Requests are served one by one, as those in
+   * absolute-form are, and each must be for the decided host; TLS is held to it as everywhere.
+   */
+  #listen(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): void {
+    const { stream } = reached.upstream
+    const chunks: Buffer[] = []
+    let beginning: Beginning | undefined
+    const { headerMs } = reached.admitted.inForce.settings.timeouts
+    this.#client.write(this.#greeting(), 'latin1')
+    const watch = takeFirstBytes(this.#client, {
+      head: this.#head,
+      timeoutMs: Math.min(headerMs, maxFirstLineMs),
+      take: (bytes) => {
+        chunks.push(bytes)
+        beginning = readBeginning(chunks.length === 1 ? bytes : Buffer.concat(chunks))
+        return beginning !== undefined || chunks.length >= maxFirstChunks
+      },
+      done: (enough) => {
+        this.#stopListening = undefined
+        const head = chunks.length === 1 ? (chunks[0] ?? nothing) : Buffer.concat(chunks)
+        if (enough === 'gone' || (enough === 'ended' && head.length === 0)) {
+          stream.destroy()
+          this.#close('client-closed')
+        } else if (beginning === 'tls') {
+          this.#join(reached, { greeting: '', head, gate: this.#gateTo(asked, reached.admitted) })
+        } else if (beginning === 'http') this.#turnToHttp(reached, { asked, head })
+        else this.#goOnBlind(reached, head)
+      },
+    })
+    this.#stopListening = () => {
+      watch.stop()
+      stream.destroy()
+    }
+  }
+
+  #goOnBlind(reached: Extract<Reached, { kind: 'reached' }>, head: Buffer): void {
+    const refused = this.#exchange.hear({ kind: 'not-http' })
+    if (refused === undefined) {
+      this.#join(reached, { greeting: '', head, gate: undefined })
+      return
+    }
+    reached.upstream.stream.destroy()
+    this.#answer(this.#describe(refused), refused)
+  }
+
+  /** The connection is one of requests from here on, and what was dialled waits for the first of them. */
+  #turnToHttp(
+    { upstream, admitted, address }: Extract<Reached, { kind: 'reached' }>,
+    { asked, head }: { asked: Asked; head: Buffer },
+  ): void {
+    const { destination } = asked
+    const kept = keepForRequests(this.#context, { upstream, admitted, address, destination })
+    this.#finish('complete', 200)
+    const { host, port } = destination
+    if (kept === undefined) this.#speakDirectly?.({ host, port }, head)
+    else void kept.then(() => this.#speakDirectly?.({ host, port }, head))
+  }
+
   /** Undefined where no name was decided, or the inbound side of this instance sees to it. */
   #gateTo({ destination }: Asked, { route, inForce }: Admitted): HelloGate | undefined {
-    if (destination.host.kind !== 'name' || route.kind === 'fronted') return undefined
+    if (this.#isRedirected || destination.host.kind !== 'name') return undefined
+    if (route.kind === 'fronted') return undefined
     return new HelloGate({
       port: destination.port,
       headerMs: inForce.settings.timeouts.headerMs,
@@ -215,7 +364,8 @@ export class ConnectRequest implements UnderWay {
   #answer(refusal: Refusal, closeReason: CloseReason): void {
     if (this.#over) return
     this.#departure.stop()
-    answerSocket(this.#client, refusal)
+    if (this.#isRedirected) answerByAlert(this.#client, refusal.reason)
+    else answerSocket(this.#client, refusal)
     this.#finish(closeReason, refusal.status ?? statusOf(refusal.reason))
   }
 
@@ -229,6 +379,7 @@ export class ConnectRequest implements UnderWay {
   #finish(closeReason: CloseReason, status?: number): void {
     if (this.#over) return
     this.#over = true
+    this.#stopListening?.()
     this.#aborted.abort()
     if (this.#slotOf !== undefined) this.#context.slots.release(this.#slotOf)
     this.#exchange.close(closeReason, status)

@@ -1,12 +1,12 @@
 import type { AccessRecord, RecordDestination, RecordSource } from '../audit/record.ts'
 import type { ExchangeKind } from '../audit/meter.ts'
 import type { Decision } from '../policy/decision.ts'
-import type { CloseReason } from '../reasons.ts'
+import type { FirstBytes } from '../policy/judge-opening.ts'
+import type { CloseReason, ContentReason } from '../reasons.ts'
 import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
-import type { ClientHello } from '../wire/client-hello.ts'
-import type { Hostname } from '../wire/hostname.ts'
+import { nameIn } from '../wire/client-hello.ts'
 import { OpenSlot } from './open-slot.ts'
 import type { OutboundPorts } from './ports.ts'
 import {
@@ -15,7 +15,7 @@ import {
   denied,
   decide,
   judgeAgain,
-  judgeHello,
+  judgeFirst,
   speakerFor,
   type Standing,
   standingOf,
@@ -74,7 +74,7 @@ export class Exchange implements Judged {
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
-  deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error'): Decision {
+  deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error' | ContentReason): Decision {
     const inForce = this.#ports.currentInForce()
     const resource = inForce === undefined ? undefined : speakerFor(inForce, this.origin)
     return denied(reason, resource, inForce?.version ?? '').decision
@@ -139,20 +139,20 @@ export class Exchange implements Judged {
    * What the client said first in its tunnel, a fact of it from now on: judged by what is in force now, and recorded where
    * there is something to say. Gives why it must not go on, or undefined.
    */
-  hear(hello: ClientHello): CloseReason | undefined {
+  hear(first: FirstBytes): ContentReason | 'policy-revoked' | 'internal-error' | undefined {
     const standing = this.#standing
     if (standing === undefined || this.#record === undefined) return 'internal-error'
-    this.#standing = { ...standing, hello }
+    this.#standing = { ...standing, first }
     const verdict = decide(standing.asked, this.#ports.currentInForce())
     if (verdict.kind === 'denied') return 'policy-revoked'
-    const decision = judgeHello(hello, standing.asked, verdict)
+    const decision = judgeFirst(first, standing.asked, verdict)
     if (decision === undefined) return undefined
     const { destination } = this.#record
-    const name = nameIn(hello)
+    const name = nameIn(first)
     this.#ports.accessLog.accept({
       ...this.#record,
       time: this.#ports.now(),
-      operationName: 'ClientHello',
+      operationName: first.kind === 'not-http' ? this.origin.operationName : 'ClientHello',
       decision,
       destination:
         destination && name !== undefined
@@ -255,12 +255,6 @@ export class Exchange implements Judged {
       subscriptions: resource === undefined ? [] : [resource.id.subscriptionId],
     }
   }
-}
-
-/** The name that a client asked for, where it is one that a name can be. */
-function nameIn(hello: ClientHello): Hostname | undefined {
-  if (hello.kind === 'encrypted') return hello.outer
-  return hello.kind === 'name' ? hello.name : undefined
 }
 
 /** The destination of a record. `address` is the one that is dialled first, or that the guard refused. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Authority } from '../wire/authority.ts'
+import { type Authority, formatHost, type Host } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
-import { readOutboundHead } from '../wire/request-head.ts'
+import { readInboundHead, readOutboundHead } from '../wire/request-head.ts'
 import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import type { Peer } from './exchange.ts'
 import { announcesBody, httpPort } from './outgoing-headers.ts'
@@ -15,6 +15,7 @@ export interface ForwardArrival {
   readonly peer: Peer
   readonly expectsContinue: boolean
   readonly upgrade?: UpgradeArrival
+  readonly direct: Direct | undefined
   /** Called where the head does not read one way only: what stands behind it is not to be read at all. */
   readonly onAmbiguous?: () => void
 }
@@ -28,7 +29,7 @@ export type ForwardHead =
       readonly hasBody: boolean
     }
   | {
-      readonly kind: 'bad-request' | 'loop'
+      readonly kind: 'bad-request' | 'loop' | 'name-mismatch'
       /** Where one could be read. */
       readonly authority?: Authority
       readonly detail?: string
@@ -36,6 +37,14 @@ export type ForwardHead =
       readonly message?: string | undefined
       readonly status?: number
     }
+
+/** What a connection stands for on which requests come as to the server itself: in origin-form, or absolute-form. */
+export interface Direct {
+  /** The only host that they may name: a CONNECT decided it. Undefined: each is decided by the one that it names. */
+  readonly host: Host | undefined
+  /** The only port. */
+  readonly port: number
+}
 
 /** The parts of a head that say what is asked. */
 export interface RequestLines {
@@ -51,27 +60,33 @@ export function readForwardHead(
     readonly headerCount: number
     readonly isUpgrade: boolean
     readonly via: OwnVia
+    readonly direct: Direct | undefined
   },
 ): ForwardHead {
   const { method, target, httpVersion, rawHeaders } = request
-  const { headerCount } = options
-  const defaultPort = httpPort
-  const reading = readOutboundHead({
-    method,
-    target,
-    httpVersion,
-    rawHeaders,
-    defaultPort,
-    headerCount,
-  })
+  const { headerCount, direct } = options
+  const head = { method, target, httpVersion, rawHeaders, headerCount }
+  const reading =
+    direct !== undefined && target.startsWith('/')
+      ? readInboundHead({ ...head, defaultPort: direct.port })
+      : readOutboundHead({ ...head, defaultPort: httpPort })
   if (reading.kind === 'bad-request') {
-    return { ...reading, message: sentenceForTarget(target) }
+    return direct === undefined ? { ...reading, message: sentenceForTarget(target) } : reading
   }
   const { authority, path } = reading
+  if (direct !== undefined && isMisdirected(authority, direct)) {
+    return { kind: 'name-mismatch', authority, detail: 'not what the connection is for' }
+  }
   if (goesRound(hopsOf(rawHeaders), options.via)) return { kind: 'loop', authority }
   const hasBody = announcesBody(rawHeaders)
   if (hasBody && options.isUpgrade) {
     return { kind: 'bad-request', authority, detail: 'an upgrade with content' }
   }
   return { kind: 'head', authority, path, hasBody }
+}
+
+/** The connection was decided for one host; a request on it for another would go where nobody let it (RFC 9110 15.5.20). */
+function isMisdirected({ host, port }: Authority, direct: Direct): boolean {
+  if (port !== direct.port) return true
+  return direct.host !== undefined && formatHost(host) !== formatHost(direct.host)
 }

@@ -4,7 +4,7 @@ import type { Authority } from '../wire/authority.ts'
 import { ambiguous, chunked } from '../wire/framing.ts'
 import { isOriginForm } from '../wire/request-head.ts'
 import type { OwnVia } from '../wire/via.ts'
-import { type ForwardHead, readForwardHead } from './forward-head.ts'
+import { type Direct, type ForwardHead, readForwardHead } from './forward-head.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { headerCountOf } from './proxy-context.ts'
 import type { Admitted } from './verdict.ts'
@@ -41,10 +41,12 @@ export class ForwardReader {
   /** Path and query of the request that was read last. */
   path = ''
   readonly #via: OwnVia
+  readonly #direct: Direct | undefined
   #known: Known | undefined
 
-  constructor(via: OwnVia) {
+  constructor(via: OwnVia, direct: Direct | undefined) {
     this.#via = via
+    this.#direct = direct
   }
 
   read(
@@ -60,7 +62,12 @@ export class ForwardReader {
     const { httpVersion, rawHeaders, framing, expectation } = block
     const head = readForwardHead(
       { method, target, httpVersion, rawHeaders },
-      { headerCount: headerCountOf(inForce?.settings), isUpgrade: false, via: this.#via },
+      {
+        headerCount: headerCountOf(inForce?.settings),
+        isUpgrade: false,
+        via: this.#via,
+        direct: this.#direct,
+      },
     )
     if (head.kind !== 'head') return head
     const { authority, path } = head
@@ -90,7 +97,7 @@ export class ForwardReader {
       fieldLines,
       admitted: undefined,
     }
-    const slash = target.indexOf('/', schemeLength)
+    const slash = target.startsWith('/') ? 0 : target.indexOf('/', schemeLength)
     // A target without a path, or with a query first, is rare.
     if (slash !== -1 && path === target.slice(slash)) {
       this.#known = { block, inForce, site: target.slice(0, slash), reading }

@@ -12,7 +12,7 @@ import type { OriginPooled } from './undici.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange } from './exchange.ts'
 import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exchange-tunnel.ts'
-import { type ForwardArrival, readForwardHead } from './forward-head.ts'
+import { type Direct, type ForwardArrival, readForwardHead } from './forward-head.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { Passage } from './passage.ts'
 import { headerCountOf, type ProxyContext, type Unanswered } from './proxy-context.ts'
@@ -37,6 +37,7 @@ export class ForwardRequest implements Unanswered {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #expectsContinue: boolean
+  readonly #direct: Direct | undefined
   readonly #onAmbiguous: (() => void) | undefined
   readonly #exchange: Exchange
   readonly #aborted = new AbortController()
@@ -50,7 +51,8 @@ export class ForwardRequest implements Unanswered {
   #over = false
 
   constructor(context: ProxyContext, arrival: ForwardArrival) {
-    const { request, response, peer, expectsContinue, upgrade } = arrival
+    const { request, response, peer, expectsContinue, upgrade, direct } = arrival
+    this.#direct = direct
     this.#context = context
     this.#request = request
     this.#response = response
@@ -119,7 +121,7 @@ export class ForwardRequest implements Unanswered {
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const lines = { method, target, httpVersion, rawHeaders }
     const { via } = this.#context
-    const reading = readForwardHead(lines, { headerCount, isUpgrade, via })
+    const reading = readForwardHead(lines, { headerCount, isUpgrade, via, direct: this.#direct })
     if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
     if (reading.kind !== 'head') {
       const { kind, authority: _, ...more } = reading

@@ -13,6 +13,7 @@ import { type ClientConnection, ClientConnections } from './client-connections.t
 import { ConnectRequest } from './connect-request.ts'
 import { ConnectionPool } from './connection-pool.ts'
 import { ForwardRequest } from './forward-request.ts'
+import type { Direct } from './forward-head.ts'
 import type { OutboundPorts } from './ports.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import {
@@ -21,6 +22,7 @@ import {
   refuseFurther,
   refuseUnread,
 } from './refuse-connection.ts'
+import { redirectOf, serveRedirected } from './redirected-client.ts'
 import { RelayedClient } from './relayed-client.ts'
 import { awaitAnswer, leaveAll, takeOverInTurn } from './turns.ts'
 import { isWebSocketUpgrade, respondOn } from './upgrade.ts'
@@ -51,6 +53,9 @@ const headCheckMs = seconds(1)
  * client could have any number of dials under way; clients as they are send one.
  */
 const maxUnanswered = 64
+
+/** What is led here from it speaks TLS, and is told by an alert. */
+const httpsPort = 443
 
 /** Requests that one read brings on a connection that is refused as a whole. */
 const maxIgnored = 64
@@ -95,10 +100,12 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       socket.destroy()
       return
     }
-    const connection = accept(context, { connections, socket })
+    const redirect = redirectOf(ports.currentInForce()?.settings, listener)
+    const isTls = redirect?.originalPort === httpsPort
+    const connection = accept(context, { connections, socket, isTls })
     if (connection.isRefused) return
-    if (ports.currentInForce()?.settings.lane === 'library') speakHttp?.call(server, socket)
-    else new RelayedClient(context, { connection, refuse: refuseUnreadable, stepBack })
+    if (redirect === undefined) speak(connection)
+    else serveRedirected(context, { ...redirect, connection, speakDirectly })
   })
   server.on('request', (request, response) => {
     forward({ request, response, expectsContinue: false })
@@ -111,24 +118,52 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     forward({ request, response, expectsContinue: false })
   })
   server.on('connect', (request, client, head) => {
-    takeOver({ client, head }, ({ peer }) => {
+    takeOver({ client, head }, (connection) => {
+      const { peer, direct } = connection
+      if (direct !== undefined) {
+        connection.isRefused = true
+        refuseUnread(context, connection, { reason: 'bad-request', detail: 'CONNECT to a server' })
+        return
+      }
       const { url: target = '', httpVersion, rawHeaders } = request
       const lines = { target, httpVersion, rawHeaders }
-      void new ConnectRequest(context, { client, head, peer }).serve(lines)
+      const speakTo = (direct: Direct, bytes: Buffer): void => {
+        speakDirectly(connection, direct, bytes)
+      }
+      const arrival = { client, head, peer, speakDirectly: speakTo }
+      void new ConnectRequest(context, arrival).serve(lines)
     })
   })
   server.on('upgrade', (request, client, head) => {
-    takeOver({ client, head }, ({ peer }) => {
+    takeOver({ client, head }, ({ peer, direct }) => {
       const response = respondOn(request, client)
       const upgrade = { client, head }
       const expectsContinue = false
-      const arrival = { request, response, peer, expectsContinue, upgrade }
+      const arrival = { request, response, peer, expectsContinue, upgrade, direct }
       void new ForwardRequest(context, arrival).serve()
     })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseBroken(context, { connection: connections.get(socket), code: error.code })
   })
+
+  function speak(connection: ClientConnection): void {
+    if (ports.currentInForce()?.settings.lane === 'library') {
+      speakHttp?.call(server, connection.socket)
+      return
+    }
+    const options = { connection, refuse: refuseUnreadable, stepBack, speakDirectly }
+    new RelayedClient(context, options)
+  }
+
+  function speakDirectly(connection: ClientConnection, direct: Direct, bytes: Buffer): void {
+    const { socket } = connection
+    if (socket.destroyed) return
+    connection.direct = direct
+    socket.unshift(bytes)
+    speak(connection)
+    process.nextTick(() => socket.resume())
+  }
 
   function stepBack({ socket }: ClientConnection, bytes: Buffer): void {
     socket.unshift(bytes)
@@ -174,10 +209,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       refuseFurther(context, connection, response)
       return
     }
-    const { peer } = connection
+    const { peer, direct } = connection
     // Node has read what stands behind it, if it came with it.
     const onAmbiguous = (): void => void (connection.isRefused = true)
-    const forwarding = new ForwardRequest(context, { ...arrival, peer, onAmbiguous })
+    const forwarding = new ForwardRequest(context, { ...arrival, peer, direct, onAmbiguous })
     awaitAnswer(connection, { response, request: forwarding })
     response.once('close', () => {
       if (context.isStopping) server.closeIdleConnections()
@@ -259,9 +294,14 @@ function createHttpServer(ports: OutboundPorts): Server {
 
 function accept(
   context: ProxyContext,
-  { connections, socket }: { connections: ClientConnections; socket: Socket },
+  given: {
+    readonly connections: ClientConnections
+    readonly socket: Socket
+    readonly isTls: boolean
+  },
 ): ClientConnection {
   const { ports } = context
+  const { connections, socket, isTls } = given
   const limit = ports.currentInForce()?.settings.limits.connections
   const isRefused = limit !== undefined && connections.admitted >= limit
   const openedAt = ports.monotonicNow()
@@ -278,7 +318,9 @@ function accept(
       durationMs: ports.monotonicNow() - openedAt,
     })
   })
-  if (isRefused) refuseUnread(context, connection, { reason: 'limit', detail: 'connections' })
+  if (isRefused) {
+    refuseUnread(context, connection, { reason: 'limit', detail: 'connections', isTls })
+  }
   return connection
 }
 

@@ -3,7 +3,7 @@ import { cut } from '../transport/cut.ts'
 import { discardInput } from '../transport/discard.ts'
 import type { Unreadable } from '../transport/relay/relay-connection.ts'
 import { type Refusal, renderRawRefusal, renderRefusal } from '../wire/refusal.ts'
-import { answerSocket } from './answer.ts'
+import { answerByAlert, answerSocket } from './answer.ts'
 import type { ClientConnection } from './client-connections.ts'
 import { Exchange } from './exchange.ts'
 import type { ProxyContext } from './proxy-context.ts'
@@ -116,10 +116,15 @@ export function refuseUnread(
   connection: ClientConnection,
   refusing: Unread,
 ): void {
-  answerSocket(connection.socket, recordUnread(context, connection, refusing))
+  const { isTls = false, ...more } = refusing
+  const refusal = recordUnread(context, connection, more)
+  if (isTls) answerByAlert(connection.socket, refusal.reason)
+  else answerSocket(connection.socket, refusal)
 }
 
 type Unread = Pick<Refusing, 'detail' | 'message' | 'status'> & {
+  /** It is told by an alert. */
+  readonly isTls?: boolean
   readonly reason: 'limit' | 'bad-request'
 }
 

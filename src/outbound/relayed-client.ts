@@ -9,6 +9,7 @@ import {
 import { KiB, seconds } from '../units.ts'
 import type { ClientConnection } from './client-connections.ts'
 import { ConnectRequest } from './connect-request.ts'
+import type { Direct } from './forward-head.ts'
 import { ForwardReader } from './forward-reader.ts'
 import { OpenSlot } from './open-slot.ts'
 import type { ProxyContext, Relayed } from './proxy-context.ts'
@@ -27,6 +28,8 @@ export interface RelayedClientOptions {
   readonly refuse: (why: Unreadable, connection: ClientConnection) => Buffer
   /** Serves the bytes and what follows them by Node's parser, for what the relay does not carry. */
   readonly stepBack: (connection: ClientConnection, bytes: Buffer) => void
+  /** Serves requests as to a server, with the bytes in front. */
+  readonly speakDirectly: (connection: ClientConnection, direct: Direct, bytes: Buffer) => void
 }
 
 /**
@@ -46,7 +49,7 @@ export class RelayedClient implements RelayOwner, Relayed {
   constructor(context: ProxyContext, options: RelayedClientOptions) {
     this.#context = context
     this.#options = options
-    this.#reader = new ForwardReader(context.via)
+    this.#reader = new ForwardReader(context.via, options.connection.direct)
     context.relayed.add(this)
     this.#relay = new RelayConnection(options.connection.socket, this)
   }
@@ -86,14 +89,20 @@ export class RelayedClient implements RelayOwner, Relayed {
   }
 
   onRequest(crossing: Crossing): void {
-    const { connection, stepBack } = this.#options
+    const { connection, stepBack, speakDirectly } = this.#options
     const { method, target, block } = crossing
     const { peer, socket } = connection
-    if (method === 'CONNECT') {
+    if (method === 'CONNECT' && connection.direct === undefined) {
       const head = this.#relay.handOver()
       const { httpVersion, rawHeaders } = block
       const request = { target, httpVersion, rawHeaders }
-      void new ConnectRequest(this.#context, { client: socket, head, peer }).serve(request)
+      const arrival = {
+        client: socket,
+        head,
+        peer,
+        speakDirectly: (direct: Direct, bytes: Buffer) => speakDirectly(connection, direct, bytes),
+      }
+      void new ConnectRequest(this.#context, arrival).serve(request)
     } else if (block.upgrades && asksForWebSocket({ method, ...block })) {
       stepBack(connection, this.#relay.handBack())
     } else {

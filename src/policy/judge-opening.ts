@@ -12,6 +12,20 @@ import { isClosed } from './evaluate-outbound.ts'
 
 export type Leniency = 'allow' | 'deny' | 'log'
 
+/** What a client says first in a tunnel, as far as it matters. */
+export type FirstBytes = ClientHello | { readonly kind: 'not-http' }
+
+/** Of tunnels, where Enforced decided them. */
+export interface ContentLeniency {
+  readonly tls: TlsLeniency
+  readonly http: HttpLeniency
+}
+
+export interface HttpLeniency {
+  /** On the port of HTTP: neither HTTP nor TLS. */
+  readonly notHttp: Leniency
+}
+
 /** What becomes of TLS that does not plainly ask for the decided name, where it was decided by Enforced. */
 export interface TlsLeniency {
   readonly absent: Leniency
@@ -35,17 +49,17 @@ const httpsPort = 443
  * no perimeter associates is not held to it. Pure.
  */
 export function judgeOpening(
-  hello: ClientHello,
+  first: FirstBytes,
   facts: {
     readonly decision: Decision
     readonly destination: Authority
-    readonly leniency: TlsLeniency
+    readonly leniency: ContentLeniency
   },
 ): OpeningDecision | undefined {
   const { decision, destination } = facts
   const { resource, policyVersion } = decision
   if (destination.host.kind !== 'name' || resource?.association === undefined) return undefined
-  const found = describe(hello, facts)
+  const found = describe(first, facts)
   if (found === undefined || found.leniency === 'allow') return undefined
   const { reason } = found
   const enforcedEffect: Effect = found.leniency === 'deny' ? 'deny' : 'allow'
@@ -62,28 +76,48 @@ interface Found {
 }
 
 function describe(
-  hello: ClientHello,
-  { destination, leniency }: { readonly destination: Authority; readonly leniency: TlsLeniency },
+  first: FirstBytes,
+  {
+    destination,
+    leniency: { tls, http },
+  }: {
+    readonly destination: Authority
+    readonly leniency: ContentLeniency
+  },
 ): Found | undefined {
   const { host, port } = destination
   const decided = host.kind === 'name' ? host.name : undefined
-  switch (hello.kind) {
+  const reason = reasonOf(first)
+  switch (first.kind) {
     case 'name':
-      return hello.name === decided ? undefined : mismatch
+      return first.name === decided ? undefined : { reason, leniency: 'deny' }
     case 'encrypted':
       // Whoever may hide one name behind any other may go anywhere: no setting lets that pass.
-      return hello.outer === decided
-        ? { reason: 'tls-encrypted', leniency: leniency.encrypted }
-        : { reason: 'tls-encrypted', leniency: 'deny' }
+      return { reason, leniency: first.outer === decided ? tls.encrypted : 'deny' }
     case 'absent':
-      return { reason: 'tls-name-absent', leniency: leniency.absent }
+      return { reason, leniency: tls.absent }
     case 'several':
-      return { reason: 'tls-names-several', leniency: leniency.several }
+      return { reason, leniency: tls.several }
     case 'unreadable':
-      return { reason: 'tls-unreadable', leniency: leniency.unreadable }
+      return { reason, leniency: tls.unreadable }
     case 'not-tls':
-      return port === httpsPort ? { reason: 'not-tls', leniency: leniency.notTls } : undefined
+      return port === httpsPort ? { reason, leniency: tls.notTls } : undefined
+    case 'not-http':
+      return { reason, leniency: http.notHttp }
   }
 }
 
-const mismatch: Found = { reason: 'name-mismatch', leniency: 'deny' }
+/** What may be wrong with it; for a name, that it is another one. */
+export function reasonOf({ kind }: FirstBytes): ContentReason {
+  return reasons[kind]
+}
+
+const reasons = {
+  name: 'name-mismatch',
+  absent: 'tls-name-absent',
+  several: 'tls-names-several',
+  unreadable: 'tls-unreadable',
+  encrypted: 'tls-encrypted',
+  'not-tls': 'not-tls',
+  'not-http': 'not-http',
+} as const satisfies Record<FirstBytes['kind'], ContentReason>

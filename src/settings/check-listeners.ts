@@ -169,6 +169,13 @@ function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Find
       `whoever connects here speaks for ${quote(resource.name)}; bind loopback or a Unix socket, or name \`clients\``,
     )
   }
+  if (value.transparent !== undefined && 'socket' in listen) {
+    findings.error(
+      [...path, 'transparent'],
+      'no connection can be led to a Unix socket; write `host` and `port`',
+      'key',
+    )
+  }
   if (clients === undefined) return
   if (clients.length === 0 && !findings.foundWithin(clientsPath)) {
     findings.error(clientsPath, '`clients` is empty, so nobody could connect; name prefixes')

@@ -56,6 +56,19 @@ export const egressShape = object({
         'TLS inside a CONNECT to a name must ask for that name; what becomes of what does not say it plainly. `deny` holds for Enforced resources; Learning and Audit log it',
     },
   ),
+  http: defaulted(
+    object({
+      notHttp: defaulted(leniency, {
+        default: 'deny',
+        description: 'what the client sends first is neither HTTP/1 nor TLS',
+      }),
+    }),
+    {
+      default: {},
+      description:
+        'each request inside a CONNECT to port 80 of a name must carry that name as its Host; what becomes of what is no request, as for `tls`',
+    },
+  ),
   nat64: defaulted(prefixes, {
     default: [],
     description:

@@ -34,6 +34,7 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
     }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
     tls: value.tls,
+    http: value.http,
     nat64,
   }
 }

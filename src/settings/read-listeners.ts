@@ -90,7 +90,8 @@ export function readOutbound(
           })
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     if (listen === undefined) return []
-    return [{ value: { name: value.name, listen, resource, clients }, path }]
+    const { name, transparent } = value
+    return [{ value: { name, listen, resource, clients, transparent }, path }]
   })
 }
 

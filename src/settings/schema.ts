@@ -167,6 +167,15 @@ const outboundListener = object({
     'the member it speaks for; such a listener binds loopback or a Unix socket, or names `clients`',
   ),
   clients: optional(prefixes, 'who may connect'),
+  transparent: optional(
+    object({
+      originalPort: required(
+        integer({ minimum: 1, maximum: 65_535 }),
+        'the port that clients asked for; a listener for each',
+      ),
+    }),
+    'takes connections that the network leads here (nftables `redirect`), and decides by the name in their TLS or Host alone; absent: clients know it as a proxy',
+  ),
 })
 
 export const settingsShape = object({

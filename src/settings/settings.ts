@@ -1,7 +1,7 @@
 import type { Guid } from '../perimeter/guid.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import type { TlsLeniency } from '../policy/judge-opening.ts'
+import type { HttpLeniency, TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
 import type { PublicJwk } from '../wire/jwks.ts'
@@ -88,6 +88,8 @@ export interface OutboundListener {
   readonly listen: ListenAddress
   /** The member it speaks for; undefined: every request is `unknown-caller`. */
   readonly resource: ResourceId | undefined
+  /** Connections are led here from this port, and their clients know of no proxy. Undefined: it is a proxy to them. */
+  readonly transparent: { readonly originalPort: number } | undefined
   /** Undefined: whoever can connect (loopback or a Unix socket only). */
   readonly clients: readonly Prefix[] | undefined
 }
@@ -154,6 +156,8 @@ export interface EgressSettings {
   readonly nameservers: readonly string[]
   /** Of the TLS inside a tunnel to a name. */
   readonly tls: TlsLeniency
+  /** Of what is on the port of HTTP. */
+  readonly http: HttpLeniency
   /** What the network translates to IPv4: judged as the IPv4 address. */
   readonly nat64: readonly Prefix[]
 }

@@ -21,6 +21,12 @@ export type ClientHello =
   /** The name that counts may be encrypted; GREASE (RFC 9849 6.2) looks the same. `outer` is for everyone to read. */
   | { readonly kind: 'encrypted'; readonly outer: Hostname | undefined }
 
+/** The name that everyone may read in it: the one that counts, or the outer one. */
+export function nameIn(first: { readonly kind: string } | ClientHello): Hostname | undefined {
+  if ('name' in first) return first.name
+  return 'outer' in first ? first.outer : undefined
+}
+
 /** With post-quantum key shares a hello has 2 KiB; whoever sends more than this wants to be lost sight of. */
 export const maxHelloBytes = 16 * KiB
 

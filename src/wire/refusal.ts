@@ -80,6 +80,7 @@ const meanings = {
   'tls-unreadable': denial('the beginning of TLS inside the tunnel could not be read'),
   'tls-encrypted': denial('the TLS inside the tunnel encrypts the name that it asks for'),
   'not-tls': denial('what is inside the tunnel is not TLS'),
+  'not-http': denial('what is inside the tunnel is not HTTP/1'),
   'policy-revoked': denial('the network security perimeter no longer allows this connection'),
   'internal-error': { status: 500, message: 'the request could not be decided' },
   'dns-failed': { status: 502, message: 'the name of the destination could not be resolved' },

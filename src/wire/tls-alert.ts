@@ -1,7 +1,8 @@
 import type { CloseReason } from '../reasons.ts'
+import type { RefusalReason } from './refusal.ts'
 
 /** What a TLS client is told before its connection ends (RFC 8446 6, 6.2; nothing is encrypted before a server's hello). */
-export function renderTlsAlert(reason: CloseReason): Buffer {
+export function renderTlsAlert(reason: CloseReason | RefusalReason): Buffer {
   return Buffer.from([alertRecord, 3, 3, 0, 2, fatal, descriptions.get(reason) ?? accessDenied])
 }
 
@@ -9,7 +10,7 @@ const alertRecord = 21
 const fatal = 2
 const accessDenied = 49
 
-const descriptions: ReadonlyMap<CloseReason, number> = new Map<CloseReason, number>([
+const descriptions: ReadonlyMap<string, number> = new Map<CloseReason, number>([
   // unrecognized_name (RFC 6066 3)
   ['name-mismatch', 112],
   // missing_extension (RFC 8446 9.2)

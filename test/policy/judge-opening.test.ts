@@ -1,6 +1,11 @@
 import t from 'tap'
 import { evaluateOutbound } from '../../src/policy/evaluate-outbound.ts'
-import { judgeOpening, type TlsLeniency } from '../../src/policy/judge-opening.ts'
+import {
+  type FirstBytes,
+  judgeOpening,
+  type Leniency,
+  type TlsLeniency,
+} from '../../src/policy/judge-opening.ts'
 import type { AccessMode } from '../../src/perimeter/perimeter.ts'
 import type { PublicNetworkAccess } from '../../src/perimeter/resource.ts'
 import type { ClientHello } from '../../src/wire/client-hello.ts'
@@ -20,18 +25,19 @@ interface Asking {
   readonly access?: PublicNetworkAccess
   readonly destination?: string
   readonly leniency?: Partial<TlsLeniency>
+  readonly notHttp?: Leniency
 }
 
 /** `deny reason`, `allow reason (Enforced: deny)`, or undefined for nothing to say. */
-function judge(hello: ClientHello, asking: Asking = {}): string | undefined {
-  const { access, destination: text = 'api.example:443', leniency } = asking
+function judge(hello: FirstBytes, asking: Asking = {}): string | undefined {
+  const { access, destination: text = 'api.example:443', leniency, notHttp = 'deny' } = asking
   const mode = 'mode' in asking ? asking.mode : 'Enforced'
   const associations = mode === undefined ? [] : [{ resource: 'orders', accessMode: mode }]
   const rules = [{ name: 'api', fullyQualifiedDomainNames: ['api.example'] }]
   const { snapshot } = buildInForce({
     resources: [{ id: 'orders', ...(access === undefined ? {} : { publicNetworkAccess: access }) }],
     perimeters: [{ name: 'shop', profiles: [{ name: 'web', accessRules: rules }], associations }],
-    egress: { ports: [443, 8443] },
+    egress: { ports: [80, 443, 8443] },
   })
   const resource = snapshot.resources.get(resourceId('orders').key)
   if (resource === undefined) throw new Error('no resource')
@@ -40,7 +46,7 @@ function judge(hello: ClientHello, asking: Asking = {}): string | undefined {
   const judged = judgeOpening(hello, {
     decision,
     destination,
-    leniency: { ...defaults, ...leniency },
+    leniency: { tls: { ...defaults, ...leniency }, http: { notHttp } },
   })
   if (judged === undefined) return undefined
   const { effect, reason, enforcedEffect } = judged
@@ -177,6 +183,18 @@ function judgeSecured({ mode, access }: Asking): string {
   if (resource === undefined) throw new Error('no resource')
   const destination = authority('api.example:443')
   const decision = evaluateOutbound(snapshot, { resource, destination })
-  const judged = judgeOpening({ kind: 'absent' }, { decision, destination, leniency: defaults })
+  const judged = judgeOpening(
+    { kind: 'absent' },
+    { decision, destination, leniency: { tls: defaults, http: { notHttp: 'deny' } } },
+  )
   return `${judged?.effect} ${judged?.reason}`
 }
+
+void t.test('judgeOpening holds the port of HTTP to HTTP', async (t) => {
+  const destination = 'api.example:80'
+  const nothing: FirstBytes = { kind: 'not-http' }
+  t.equal(judge(nothing, { destination }), 'deny not-http (Enforced: deny)')
+  t.equal(judge(nothing, { destination, notHttp: 'log' }), 'allow not-http (Enforced: allow)')
+  t.equal(judge(nothing, { destination, notHttp: 'allow' }), undefined)
+  t.equal(judge(nothing, { destination, mode: 'Learning' }), 'allow not-http (Enforced: deny)')
+})

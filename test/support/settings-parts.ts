@@ -6,7 +6,7 @@ import type {
 } from '../../src/perimeter/resource.ts'
 import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
-import type { TlsLeniency } from '../../src/policy/judge-opening.ts'
+import type { HttpLeniency, TlsLeniency } from '../../src/policy/judge-opening.ts'
 import type {
   InboundListener,
   Lane,
@@ -119,6 +119,7 @@ export interface InForceParts {
     readonly nameservers?: readonly string[]
     readonly nat64?: readonly string[]
     readonly tls?: Partial<TlsLeniency>
+    readonly http?: HttpLeniency
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -196,6 +197,7 @@ export function settingsFrom(parts: InForceParts): Settings {
     })),
     outbound: (parts.outbound ?? []).map((listener) => ({
       listen: { host: '127.0.0.1', port: 0 },
+      transparent: undefined,
       ...listener,
       resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
       clients: listener.clients?.map(prefix),
@@ -231,6 +233,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         notTls: 'deny',
         ...parts.egress?.tls,
       },
+      http: parts.egress?.http ?? { notHttp: 'deny' },
       nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {

@@ -12,6 +12,7 @@ void t.test('renderTlsAlert is understood by a TLS client', async (t) => {
     'tls-unreadable': 'ERR_SSL_TLSV1_ALERT_DECODE_ERROR',
     'tls-encrypted': 'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
     'not-tls': 'ERR_SSL_SSL/TLS_ALERT_UNEXPECTED_MESSAGE',
+    'not-http': 'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
     'policy-revoked': 'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
   }
   for (const reason of [...contentReasons, 'policy-revoked'] as const) {
