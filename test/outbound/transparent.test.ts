@@ -190,8 +190,8 @@ void t.test('TLS from another port than 443 is decided by its name there', async
 
 void t.test('a connection too many is refused in its own language', async (t) => {
   for (const [originalPort, told] of [
-    [443, /^\x15\x03\x03/],
-    [80, /^HTTP\/1\.1 503 /],
+    [443, alert(49)],
+    [80, 'HTTP/1.1 503 '],
   ] as const) {
     const proxy = await startProxy(
       t,
@@ -199,7 +199,7 @@ void t.test('a connection too many is refused in its own language', async (t) =>
     )
     await proxy.connect()
     const client = await proxy.connect()
-    t.match((await client.rest()).text, told)
+    t.ok((await client.rest()).text.startsWith(told))
     t.match(proxy.records, [{ decision: { reason: 'limit' } }])
     client.end()
     await proxy.close()
