@@ -81,7 +81,10 @@ export async function createWorld(
     program: process.execPath,
     args: [
       ...imports.flatMap((url) => ['--import', url]),
-      ...[program, 'run', '--config', 'ringfence.yaml'],
+      program,
+      'run',
+      '--config',
+      'ringfence.yaml',
     ],
   })
   await untilReady(own)
