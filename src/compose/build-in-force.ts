@@ -49,7 +49,7 @@ export function compileInForce(
       deciding: {
         identity: settings.identity,
         inbound: settings.inbound.map(
-          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
+          ({
             name,
             protocol,
             network,
@@ -57,6 +57,16 @@ export function compileInForce(
             resource,
             trustedProxies,
             forwardedHeader,
+            tls,
+          }) => ({
+            name,
+            protocol,
+            network,
+            clients,
+            resource,
+            trustedProxies,
+            forwardedHeader,
+            clientCertificates: tls?.clientCertificates,
           }),
         ),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({

@@ -10,6 +10,7 @@ import { checkIdentity } from './check-identity.ts'
 import { checkKeyFiles } from './check-key-files.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkResources } from './check-resources.ts'
+import { type ClientTrust, readClientTrust } from './read-client-trust.ts'
 import { readEgress } from './read-egress.ts'
 import { readPerimeterIds, readScope } from './read-ids.ts'
 import { readInbound, readOutbound } from './read-listeners.ts'
@@ -50,7 +51,7 @@ export async function loadSettings(
   if (validated === undefined) return nothing(document.findings)
 
   const { value, findings } = validated
-  const parts = readParts(value, { file, findings })
+  const parts = await readParts(value, { file, findings })
   const settings = assemble(value, { ...parts, file, findings, instance: options.instance })
   checkResources(parts.resources, { inbound: settings.inbound, findings })
   checkListeners(
@@ -60,7 +61,12 @@ export async function loadSettings(
   checkIdentity(settings.identity, findings)
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
-  return { settings, resources: parts.resources, findings, files }
+  return {
+    settings,
+    resources: parts.resources,
+    findings,
+    files: [...files, ...parts.trust.files],
+  }
 }
 
 function nothing(findings: Findings): LoadedSettings {
@@ -70,6 +76,7 @@ function nothing(findings: Findings): LoadedSettings {
 interface Parts {
   readonly scope: Settings['scope']
   readonly resources: readonly Placed<Resource>[]
+  readonly trust: ClientTrust
   readonly inbound: readonly Placed<InboundListener>[]
   readonly outbound: readonly Placed<OutboundListener>[]
 }
@@ -79,15 +86,17 @@ interface Context {
   readonly findings: Findings
 }
 
-function readParts(value: SettingsValue, { file, findings }: Context): Parts {
+async function readParts(value: SettingsValue, { file, findings }: Context): Promise<Parts> {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
   const listeners = { directory, resources: valuesOf(resources), findings }
+  const trust = await readClientTrust(value.inbound, { ...listeners, now: Date.now() })
   return {
     scope,
     resources,
-    inbound: readInbound(value.inbound, listeners),
+    trust,
+    inbound: readInbound(value.inbound, { ...listeners, clientCertificates: trust.byListener }),
     outbound: readOutbound(value.outbound, listeners),
   }
 }
@@ -125,7 +134,7 @@ function assemble(
         everyone:
           'anyone may claim to be any member of any perimeter, and no rule protects anything',
       }),
-      speakers: new Map(),
+      speakers: context.trust.speakers,
     },
     egress: readEgress(value.egress, findings),
     audit: {

@@ -97,6 +97,68 @@ const resource = object({
   ),
 })
 
+const trustScope = {
+  perimeters: defaulted(list(text()), {
+    default: [],
+    description: 'perimeters that it may speak for: GUIDs, or resource ids',
+  }),
+  subscriptions: defaulted(list(text()), {
+    default: [],
+    description: 'GUIDs of subscriptions whose resources and callers it may speak for',
+  }),
+} as const
+
+/** Longer chains are mistakes. */
+const maxDepth = 8
+
+const clientCertificates = object({
+  mode: defaulted(choice(['required', 'optional']), {
+    default: 'required',
+    description:
+      '`required`: whoever shows no valid certificate is refused as `unknown-caller`; `optional`: is nobody in particular',
+  }),
+  authorities: required(
+    list(
+      object({
+        caFile: required(
+          path,
+          'PEM file: certificates of the authority; those of clients lead to one of them',
+        ),
+        crlFile: optional(
+          path,
+          'PEM file: its lists of revocations, and those of authorities below it; one that has expired refuses everybody',
+        ),
+        ...trustScope,
+      }),
+      { minItems: 1 },
+    ),
+    'who issues certificates to clients, and whom each may speak for',
+  ),
+  maxDepth: defaulted(integer({ minimum: 0, maximum: maxDepth }), {
+    default: 3,
+    description: 'authorities between `caFile` and the certificate of a client',
+  }),
+  mapping: defaulted(
+    list(
+      object({
+        name: required(
+          text(),
+          'a subject alternative name, exact: `DNS:name`, `URI:uri` or `email:address`',
+        ),
+        resource: required(text(), 'the resource that it stands for'),
+        perimeter: optional(
+          text(),
+          'its perimeter, where no perimeter file here says it: GUID, or resource id',
+        ),
+      }),
+    ),
+    {
+      default: [],
+      description: 'names in certificates beside `spiffe://<perimeter GUID>/subscriptions/…`',
+    },
+  ),
+})
+
 const inboundListener = object({
   name: required(listenerName, 'name of the listener, for logs'),
   listen: required(tcpAddress, 'where it listens'),
@@ -125,8 +187,12 @@ const inboundListener = object({
         'PEM file: certificate and its chain; relative to the settings file',
       ),
       keyFile: required(path, 'PEM file: private key; relative to the settings file'),
+      clientCertificates: optional(
+        clientCertificates,
+        'asks clients for certificates, which say who calls; absent: nobody is asked',
+      ),
     }),
-    'terminates TLS; absent: plain HTTP; never in front of a `tcp:` back end, to which TLS passes through',
+    'terminates TLS; absent: plain HTTP; in front of a `tcp:` back end only with `clientCertificates`, else TLS passes through',
   ),
 })
 
@@ -352,4 +418,7 @@ export const settingsShape = object({
 export type SettingsValue = Value<typeof settingsShape>
 export type ResourceValue = SettingsValue['resources'][number]
 export type InboundValue = SettingsValue['inbound'][number]
+export type ClientCertificatesValue = NonNullable<
+  NonNullable<InboundValue['tls']>['clientCertificates']
+>
 export type OutboundValue = SettingsValue['outbound'][number]
