@@ -22,6 +22,7 @@ export const decisionReasons = [
   'bad-request',
   'unknown-resource',
   'unknown-caller',
+  'private-endpoint-not-approved',
   'limit',
   // after an allow, all deny
   'address-not-public',

@@ -17,6 +17,8 @@ export const decisionDescriptions = {
   'bad-request': 'The request was malformed or ambiguous',
   'unknown-resource': 'The request was for a host that is no resource of this instance',
   'unknown-caller': 'The caller could not be identified',
+  'private-endpoint-not-approved':
+    'Arrived over a private endpoint that the resource has not approved',
   limit: 'A limit of this instance was reached',
   'address-not-public': 'The allowed name led to an address that must not be connected to',
   'name-mismatch': 'The request named another host than the one that was decided',

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Source } from '../policy/request.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import type { Proof } from './proof.ts'
 
@@ -18,6 +19,8 @@ export interface Evidence {
   /** The socket's remote address; undefined for a Unix socket. */
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
+  /** What a PROXY header said in front of everything else; only from a peer that has to send one. */
+  readonly proxied?: ProxyHeader | undefined
   /** Name of the listener. */
   readonly listener: string
   /** Values of the listener's forwarded header, in order. */

@@ -1,5 +1,6 @@
 import { parseAddress, type IpAddress } from '../wire/address.ts'
 import { type ForwardedHeader, isForwardingHeader } from '../wire/forwarded.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import { foldName, type RawHeaders } from '../wire/headers.ts'
 import type { Delivery, Evidence, IdentityHeader } from './caller.ts'
 import { type IdentityHeaderNames, identityKind } from './identity-headers.ts'
@@ -11,6 +12,7 @@ export interface EvidenceInput {
   /** The socket's address (`parsePeer`). */
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
+  readonly proxied?: ProxyHeader | undefined
   /** Name of the listener. */
   readonly listener: string
   readonly headers: IdentityHeaderNames
@@ -46,6 +48,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
   return {
     peer: delivery === undefined ? input.peer : delivery.peer,
     peerPort: delivery === undefined ? input.peerPort : delivery.peerPort,
+    proxied: input.proxied,
     listener: input.listener,
     forwarded,
     forwardingHeaders,

@@ -59,7 +59,7 @@ export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
   { request, connection }: { readonly request: ArrivedHead; readonly connection: Connection },
 ): RequestFacts {
-  const { isSecure, peer, peerPort, delivery } = connection
+  const { isSecure, peer, peerPort, proxied, delivery } = connection
   return {
     listener: listenerName,
     method: request.method ?? '',
@@ -69,6 +69,7 @@ export function factsOf(
     isSecure,
     peer,
     peerPort,
+    proxied,
     delivery,
   }
 }

@@ -11,8 +11,8 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
-import type { ConnectionFacts } from './connection-facts.ts'
-import { networkOf } from './network.ts'
+import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
+import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
 export interface RequestFacts extends ConnectionFacts {
@@ -33,7 +33,7 @@ export interface Judgement {
   readonly caller: Caller | undefined
   readonly callerPort: number | undefined
   readonly removedHeaders: readonly string[]
-  /** On a denial before the stages, or of a proof that counts for nothing: a fixed phrase. */
+  /** On a denial before the stages a fixed phrase; else the private endpoint it arrived over, or why a proof counts for nothing. */
   readonly detail: string | undefined
   /** Where it is finer than the reason's own. */
   readonly status: number | undefined
@@ -78,6 +78,13 @@ export function judgeRequest(
   if (listener === undefined || resource === undefined) {
     return denial(facts, { ...known, reason: 'unknown-resource' })
   }
+  const fault = headerFault(listener, facts)
+  if (fault !== undefined)
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })
+  const { network, detail } = arrivalOf(listener, resource, facts)
+  if (network === 'not-approved') {
+    return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
+  }
   const evidence = collectEvidence({
     ...facts,
     headers: settings.identity.headers,
@@ -89,18 +96,14 @@ export function judgeRequest(
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }
   const { caller, port: callerPort, removedHeaders, expiresAt, note } = identification
-  const decision = evaluateInbound(snapshot, {
-    resource,
-    network: networkOf(listener, facts),
-    source: caller,
-  })
+  const decision = evaluateInbound(snapshot, { resource, network, source: caller })
   return {
     decision,
     authority,
     caller,
     callerPort,
     removedHeaders,
-    detail: note,
+    detail: detail ?? note,
     status: undefined,
     expiresAt,
   }
@@ -108,7 +111,7 @@ export function judgeRequest(
 
 interface DenialParts {
   readonly reason: OutsideReason
-  readonly detail?: string
+  readonly detail?: string | undefined
   readonly status?: number
   readonly authority?: Authority | undefined
   readonly resource?: ResourcePolicy | undefined
@@ -118,13 +121,12 @@ interface DenialParts {
 /** A denial by which no stage was asked. The caller is whoever the socket says. */
 export function denial(facts: ConnectionFacts, parts: DenialParts): Judgement {
   const { reason, resource, policyVersion = '' } = parts
-  const { delivery } = facts
-  const address = delivery === undefined ? facts.peer : delivery.peer
+  const { address, port } = sourceOf(facts)
   return {
     decision: denyOutsideStages({ direction: 'Inbound', reason, resource, policyVersion }),
     authority: parts.authority,
     caller: { address, subscriptions: [], perimeters: [], resourceId: undefined },
-    callerPort: delivery === undefined ? facts.peerPort : delivery.peerPort,
+    callerPort: port,
     removedHeaders: [],
     detail: parts.detail,
     status: parts.status,

@@ -238,7 +238,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   }
 
   #factsOf({ method, target, block }: Crossing): RequestFacts {
-    const { isSecure, peer, peerPort, delivery } = this.#connection
+    const { isSecure, peer, peerPort, proxied, delivery } = this.#connection
     return {
       listener: this.#context.listenerName,
       method,
@@ -248,6 +248,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       isSecure,
       peer,
       peerPort,
+      proxied,
       delivery,
     }
   }

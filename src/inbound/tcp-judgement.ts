@@ -8,7 +8,7 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, type Judgement } from './judge-request.ts'
-import { networkOf } from './network.ts'
+import { arrivalOf, headerFault } from './network.ts'
 
 /** There is no header, so nobody is believed about any: the peer is the caller, unless its certificate says more. */
 const nobodyElse = { headersTrustedFrom: [], trustedProxies: [] }
@@ -33,23 +33,30 @@ export function judgeTcp(
   if (listener === undefined || resource === undefined) {
     return denial(facts, { reason: 'unknown-resource', authority, policyVersion })
   }
+  const known = { authority, resource, policyVersion }
+  const fault = headerFault(listener, facts)
+  if (fault !== undefined)
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })
+  const { network, detail } = arrivalOf(listener, resource, facts)
+  if (network === 'not-approved') {
+    return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
+  }
   const { headers, speakers } = settings.identity
   const { forwardedHeader } = listener
   const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
   const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
   const identification = identify(evidence, rules, { snapshot, now })
   if (identification.kind !== 'caller') {
-    return denial(facts, { reason: 'unknown-caller', authority, resource, policyVersion })
+    return denial(facts, { ...known, reason: 'unknown-caller' })
   }
   const { caller, port: callerPort, expiresAt, note } = identification
-  const network = networkOf(listener, facts)
   return {
     decision: evaluateInbound(snapshot, { resource, network, source: caller }),
     authority,
     caller,
     callerPort,
     removedHeaders: [],
-    detail: note,
+    detail: detail ?? note,
     status: undefined,
     expiresAt,
   }

@@ -21,6 +21,15 @@ export interface Firewall {
   readonly ipRules: readonly Prefix[]
 }
 
+/** A private endpoint connection of the resource (Azure: `privateEndpointConnections`). */
+export interface PrivateEndpoint {
+  /** Azure Private Link's number of it, unsigned 32 bits. */
+  readonly linkId: number
+  readonly name: string
+  /** Whatever is not approved is denied. */
+  readonly status: 'Approved' | 'Pending' | 'Rejected'
+}
+
 /** A service that this instance fronts (`backend`), speaks for, or knows as a peer (`endpoint`). */
 export interface Resource {
   readonly id: ResourceId
@@ -31,4 +40,6 @@ export interface Resource {
   readonly publicNetworkAccess?: PublicNetworkAccess
   /** Absent: everyone. */
   readonly firewall?: Firewall
+  /** Absent: none, so that whoever arrives over one is denied. */
+  readonly privateEndpoints?: readonly PrivateEndpoint[]
 }

@@ -10,6 +10,7 @@ export type OutsideReason = Extract<
   | 'bad-request'
   | 'unknown-resource'
   | 'unknown-caller'
+  | 'private-endpoint-not-approved'
   | 'limit'
   | 'address-not-public'
   | 'name-mismatch'

@@ -1,14 +1,27 @@
 import type { Findings } from '../documents/findings.ts'
 import { quote } from '../perimeter/quote.ts'
+import { prefixesOverlap } from '../wire/address.ts'
 import { foldName } from '../wire/headers.ts'
-import type { IdentitySettings } from './settings.ts'
+import type { Settings } from './settings.ts'
 
 /** Names with a meaning of their own: as an identity header they would be read, removed or written for two reasons. */
 const reservedHeaders =
   /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|proxy-.*|authorization|cookie|set-cookie|date|via|forwarded|x-forwarded-.*|x-ms-request-id|x-ms-error-code)$/
 
 /** What identity settings mean. */
-export function checkIdentity(identity: IdentitySettings, findings: Findings): void {
+export function checkIdentity(
+  { identity, inbound }: Pick<Settings, 'identity' | 'inbound'>,
+  findings: Findings,
+): void {
+  const senders = inbound.flatMap(({ proxyProtocol }) => proxyProtocol?.trustedPrefixes ?? [])
+  for (const [index, believed] of identity.headersTrustedFrom.entries()) {
+    const sender = senders.find((one) => prefixesOverlap(one, believed))
+    if (sender === undefined) continue
+    findings.warning(
+      ['identity', 'headersTrustedFrom', index],
+      `${quote(believed.text)} and ${quote(sender.text)} of a \`proxyProtocol\` share addresses: a proxy that passes bytes on unread lets any client write these headers`,
+    )
+  }
   const seen = new Map<string, string>()
   for (const [kind, name] of Object.entries(identity.headers)) {
     const path = ['identity', 'headers', kind]

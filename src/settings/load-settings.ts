@@ -58,7 +58,7 @@ export async function loadSettings(
     { ...parts, health: settings.health, admin: settings.admin },
     { resources: settings.resources, findings },
   )
-  checkIdentity(settings.identity, findings)
+  checkIdentity(settings, findings)
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
   return {

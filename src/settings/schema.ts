@@ -65,6 +65,22 @@ const firewall = object({
   ipRules: defaulted(prefixes, { default: [], description: 'prefixes that are let in' }),
 })
 
+const privateEndpoint = object({
+  linkId: required(integer({ minimum: 0, maximum: 4_294_967_295 }), 'its link id'),
+  name: required(
+    text({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      says: 'a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit',
+      maxLength: 80,
+    }),
+    'its name, for the log',
+  ),
+  status: required(
+    choice(['Approved', 'Pending', 'Rejected']),
+    '`Approved`: what arrives over it is let in as private; else it is denied',
+  ),
+})
+
 const resource = object({
   id: required(text(), 'full resource id, or a bare name for a service that Azure does not know'),
   hosts: defaulted(list(text()), {
@@ -95,6 +111,11 @@ const resource = object({
     firewall,
     "the resource's own rules, for when no perimeter decides; absent: everyone",
   ),
+  privateEndpoints: defaulted(list(privateEndpoint), {
+    default: [],
+    description:
+      'private endpoint connections, known by the link id that Azure Private Link puts into its PROXY header; any other is denied',
+  }),
 })
 
 const trustScope = {
@@ -180,6 +201,15 @@ const inboundListener = object({
     default: 'x-forwarded-for',
     description: 'the one header that trusted proxies write; the other is always removed',
   }),
+  proxyProtocol: optional(
+    object({
+      trustedPrefixes: required(
+        list(text(), { minItems: 1 }),
+        "peers whose connections must begin with a PROXY header; they are believed about the client's address and private endpoint",
+      ),
+    }),
+    'load balancers that speak the PROXY protocol, version 1 or 2; absent: nobody does',
+  ),
   tls: optional(
     object({
       certificateFile: required(

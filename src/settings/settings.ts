@@ -62,7 +62,14 @@ export interface InboundListener {
   /** Peers believed about the client's address, and about nothing else. */
   readonly trustedProxies: readonly Prefix[]
   readonly forwardedHeader: 'x-forwarded-for' | 'forwarded'
+  /** Undefined: no PROXY header is ever read. */
+  readonly proxyProtocol: ProxyProtocol | undefined
   readonly tls: ListenerTls | undefined
+}
+
+export interface ProxyProtocol {
+  /** Peers that have to begin with a PROXY header, and are believed about the client's address and private endpoint. */
+  readonly trustedPrefixes: readonly Prefix[]
 }
 
 export interface ListenerTls {

@@ -66,6 +66,9 @@ const meanings = {
   'bad-request': { status: 400, message: 'the request is malformed or ambiguous' },
   'unknown-resource': { status: 404, message: 'there is no such resource here' },
   'unknown-caller': denial('the caller of this request is not known to the perimeter'),
+  'private-endpoint-not-approved': denial(
+    'the private endpoint of this connection is not approved for this resource',
+  ),
   limit: { status: 503, message: 'too much is in progress; try again later' },
   'address-not-public': denial(
     'the destination has no public address, and egress.privateAddresses grants it no other',

@@ -1,5 +1,9 @@
 import type { Perimeter, AccessMode, LinkStatus } from '../../src/perimeter/perimeter.ts'
-import type { PublicNetworkAccess, Resource } from '../../src/perimeter/resource.ts'
+import type {
+  PrivateEndpoint,
+  PublicNetworkAccess,
+  Resource,
+} from '../../src/perimeter/resource.ts'
 import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
 import type {
@@ -48,6 +52,7 @@ export interface ResourceParts {
     readonly defaultAction: 'Allow' | 'Deny'
     readonly ipRules?: readonly string[]
   }
+  readonly privateEndpoints?: readonly PrivateEndpoint[]
 }
 
 export interface RuleParts {
@@ -87,12 +92,13 @@ export interface InForceParts {
   readonly resources?: readonly ResourceParts[]
   readonly perimeters?: readonly PerimeterParts[]
   readonly inbound?: readonly (Partial<
-    Omit<InboundListener, 'resource' | 'clients' | 'trustedProxies'>
+    Omit<InboundListener, 'resource' | 'clients' | 'trustedProxies' | 'proxyProtocol'>
   > & {
     readonly name: string
     readonly resource?: string
     readonly clients?: readonly string[]
     readonly trustedProxies?: readonly string[]
+    readonly proxyFrom?: readonly string[]
   })[]
   readonly outbound?: readonly (Partial<Omit<OutboundListener, 'resource' | 'clients'>> & {
     readonly name: string
@@ -177,6 +183,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       clients: (listener.clients ?? []).map(prefix),
       resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
       trustedProxies: (listener.trustedProxies ?? []).map(prefix),
+      proxyProtocol: listener.proxyFrom && { trustedPrefixes: listener.proxyFrom.map(prefix) },
     })),
     outbound: (parts.outbound ?? []).map((listener) => ({
       listen: { host: '127.0.0.1', port: 0 },
@@ -301,6 +308,7 @@ function resourceFrom(parts: ResourceParts): Resource {
             ipRules: (parts.firewall.ipRules ?? []).map(prefix),
           },
         }),
+    ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
   }
 }
 
