@@ -1,3 +1,5 @@
+import type { Guid } from '../perimeter/guid.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { PolicySnapshot } from '../policy/snapshot.ts'
 import type { Caller, Delivery, Evidence, Identification } from './caller.ts'
 import { noClaims, readClaims } from './claims.ts'
@@ -22,7 +24,8 @@ export function identify(
   const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
   const claims = identityBelieved ? readClaims(evidence.identityHeaders, rules.headers) : noClaims
   if (claims.kind === 'bad-request') return claims
-  const proven = readProofs(evidence.proofs, { speakers: rules.speakers, now })
+  const { speakers } = rules
+  const proven = readProofs(evidence.proofs, { speakers, now, homeOf: homesIn(snapshot) })
   if (proven.kind === 'bad-request') return proven
   const isProven = proven.kind === 'proven'
   const { identity, perimeterVoid } = judgeMembership(
@@ -42,6 +45,11 @@ export function identify(
     expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
     note: isProven ? undefined : proven.note,
   }
+}
+
+/** The perimeter of a resource, where the snapshot knows it. */
+export function homesIn(snapshot: PolicySnapshot): (resource: ResourceId) => Guid | undefined {
+  return ({ key }) => snapshot.resources.get(key)?.association?.perimeter.guid
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Guid } from '../perimeter/guid.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Unidentified } from './caller.ts'
 import type { Proof, Statement } from './proof.ts'
 import { limitToScope, type TrustScope } from './trust-scope.ts'
@@ -27,11 +28,16 @@ const nothingOffered: Unproven = { kind: 'unproven', note: undefined }
  */
 export function readProofs(
   proofs: readonly Proof[],
-  { speakers, now }: { readonly speakers: Speakers; readonly now: number },
+  given: {
+    readonly speakers: Speakers
+    readonly now: number
+    /** The perimeter that a resource has by what is in force, where that is known. */
+    readonly homeOf: (resource: ResourceId) => Guid | undefined
+  },
 ): Proven | Unproven | Unidentified {
   let result: Proven | Unproven = nothingOffered
   for (const proof of proofs) {
-    const read = readProof(proof, { scope: speakers.get(proof.speaker), now })
+    const read = readProof(proof, { ...given, scope: given.speakers.get(proof.speaker) })
     if (result.kind === 'unproven') {
       result = read.kind === 'proven' || result.note === undefined ? read : result
     } else if (read.kind === 'proven') {
@@ -49,12 +55,22 @@ export function readProofs(
 
 function readProof(
   { statement, expiresAt }: Proof,
-  { scope, now }: { readonly scope: TrustScope | undefined; readonly now: number },
+  given: {
+    readonly scope: TrustScope | undefined
+    readonly now: number
+    readonly homeOf: (resource: ResourceId) => Guid | undefined
+  },
 ): Proven | Unproven {
+  const { scope, now, homeOf } = given
   if (scope === undefined) return unproven('proof of somebody who is not trusted')
   if (expiresAt <= now) return unproven('proof that has expired')
   const limited = limitToScope(statement, scope)
-  if (limited === undefined) return unproven('proof of somebody who may not speak for the caller')
+  // THREAT: a member has the perimeter that we know, so whoever names a member speaks for that one, whichever it claims.
+  const home = limited?.resource && homeOf(limited.resource)
+  const isWithin = home === undefined || scope.perimeters.includes(home)
+  if (limited === undefined || !isWithin) {
+    return unproven('proof of somebody who may not speak for the caller')
+  }
   return { kind: 'proven', statement: limited, expiresAt }
 }
 

@@ -59,7 +59,7 @@ export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
   { request, connection }: { readonly request: ArrivedHead; readonly connection: Connection },
 ): RequestFacts {
-  const { isSecure, peer, peerPort, proxied, delivery } = connection
+  const { isSecure, peer, peerPort, proxied, certificate, delivery } = connection
   return {
     listener: listenerName,
     method: request.method ?? '',
@@ -70,6 +70,7 @@ export function factsOf(
     peer,
     peerPort,
     proxied,
+    certificate,
     delivery,
   }
 }

@@ -12,6 +12,7 @@ import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
+import { judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
@@ -85,8 +86,13 @@ export function judgeRequest(
   if (network === 'not-approved') {
     return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
   }
+  const certificate = judgeCertificate(facts, listener, { inForce, now })
+  if (certificate.kind === 'refused') {
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: certificate.note })
+  }
   const evidence = collectEvidence({
     ...facts,
+    certificate: certificate.proof,
     headers: settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
   })
@@ -103,7 +109,7 @@ export function judgeRequest(
     caller,
     callerPort,
     removedHeaders,
-    detail: detail ?? note,
+    detail: detail ?? certificate.note ?? note,
     status: undefined,
     expiresAt,
   }

@@ -1,7 +1,7 @@
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { EndedExchange } from '../../src/audit/meter.ts'
 import { createInboundProxy, type InboundProxy } from '../../src/inbound/inbound-proxy.ts'
-import type { ListenerPem } from '../../src/inbound/listener.ts'
+import type { ListenerPem } from '../../src/inbound/secure-stream.ts'
 import { createTcpProxy } from '../../src/inbound/tcp-proxy.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
 import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
