@@ -41,20 +41,27 @@ export function judgeCertificate(
     return mode === 'optional' ? nobodyAsked : { kind: 'refused', note: 'no client certificate' }
   }
   const read = readShown(certificate, clientTrustOf(trusted), given)
-  if (typeof read === 'string') {
-    return mode === 'optional'
-      ? { kind: 'judged', proof: undefined, note: read }
-      : { kind: 'refused', note: read }
+  const note = typeof read === 'string' ? read : faultOf(read, given)
+  if (note === undefined && typeof read !== 'string') {
+    return { kind: 'judged', proof: read, note: undefined }
   }
-  if (mode === 'required') {
-    const { inForce, now } = given
-    const { speakers } = inForce.settings.identity
-    const proven = readProofs([read], { speakers, now, homeOf: homesIn(inForce.snapshot) })
-    if (proven.kind === 'unproven') {
-      return { kind: 'refused', note: proven.note ?? 'no client certificate' }
-    }
+  return mode === 'optional'
+    ? { kind: 'judged', proof: undefined, note }
+    : { kind: 'refused', note: note ?? 'no client certificate' }
+}
+
+/** Why a proof counts for nothing. An authority that claims what is not its own is not believed about the rest either. */
+function faultOf(
+  proof: Proof,
+  { inForce, now }: { readonly inForce: InForce; readonly now: number },
+): string | undefined {
+  const { speakers } = inForce.settings.identity
+  const allowed = speakers.get(proof.speaker)?.perimeters ?? []
+  if (!proof.statement.perimeters.every((guid) => allowed.includes(guid))) {
+    return 'client certificate of an authority that may not speak for its perimeter'
   }
-  return { kind: 'judged', proof: read, note: undefined }
+  const proven = readProofs([proof], { speakers, now, homeOf: homesIn(inForce.snapshot) })
+  return proven.kind === 'unproven' ? proven.note : undefined
 }
 
 const trusts = new WeakMap<ClientCertificates, ClientTrust>()

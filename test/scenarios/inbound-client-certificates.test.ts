@@ -205,6 +205,12 @@ const cases: readonly Case[] = [
     detail: /may not speak for the caller/,
   },
   {
+    note: 'a member by its own authority, with a perimeter that is not for it to say',
+    shown: () => issueMember(members, 'stock', 'depot'),
+    status: 403,
+    detail: /may not speak for its perimeter/,
+  },
+  {
     note: 'one that claims a perimeter whose members we know',
     shown: () => issueMember(members, 'stranger'),
     status: 403,
