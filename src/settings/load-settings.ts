@@ -117,7 +117,12 @@ function assemble(
     file,
     instance: value.instance ?? context.instance,
     scope: context.scope,
-    policy: { files: readPatterns(value, context) },
+    policy: {
+      files: readPatterns(value, context),
+      ...(value.policy.serviceTagsFile === undefined
+        ? {}
+        : { serviceTagsFile: resolve(directory, value.policy.serviceTagsFile) }),
+    },
     resources: valuesOf(context.resources),
     links: { autoApprove: readPerimeterIds(value.links.autoApprove, findings) },
     inbound: valuesOf(context.inbound),

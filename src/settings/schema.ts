@@ -255,6 +255,10 @@ export const settingsShape = object({
         list(path, { minItems: 1 }),
         'perimeter files; relative to this file, `*` and `?` match within a name; watched; a pattern that matches nothing is an error',
       ),
+      serviceTagsFile: optional(
+        path,
+        'the file of service tags that rules may name, as Microsoft publishes it (`ServiceTags_Public_*.json`); relative to this file; watched',
+      ),
     }),
     'what is enforced',
   ),

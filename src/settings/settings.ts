@@ -13,7 +13,11 @@ export interface Settings {
   readonly instance: string
   /** Where bare resource ids live. */
   readonly scope: Scope | undefined
-  readonly policy: { readonly files: readonly string[] }
+  readonly policy: {
+    readonly files: readonly string[]
+    /** Absent: rules can name no service tag. */
+    readonly serviceTagsFile?: string
+  }
   readonly resources: readonly Resource[]
   readonly links: { readonly autoApprove: readonly ResourceId[] }
   readonly inbound: readonly InboundListener[]

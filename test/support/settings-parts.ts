@@ -59,6 +59,8 @@ export interface RuleParts {
   readonly name: string
   readonly addressPrefixes?: readonly string[]
   readonly subscriptions?: readonly string[]
+  /** Prefixes of each tag. */
+  readonly serviceTags?: Readonly<Record<string, readonly string[]>>
   /** Makes it an outbound rule. */
   readonly fullyQualifiedDomainNames?: readonly string[]
 }
@@ -261,6 +263,14 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
         direction: rule.fullyQualifiedDomainNames === undefined ? 'Inbound' : 'Outbound',
         addressPrefixes: (rule.addressPrefixes ?? []).map(prefix),
         subscriptions: (rule.subscriptions ?? []).map(guid),
+        ...(rule.serviceTags === undefined
+          ? {}
+          : {
+              serviceTags: Object.entries(rule.serviceTags).map(([name, prefixes]) => ({
+                name,
+                addressPrefixes: prefixes.map(prefix),
+              })),
+            }),
         fullyQualifiedDomainNames: (rule.fullyQualifiedDomainNames ?? []).map(pattern),
       })),
     })),
