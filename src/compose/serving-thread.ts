@@ -118,6 +118,7 @@ function serve(port: MessagePort, start: ThreadStart): void {
         meter: tally,
         log,
         bound,
+        boot: start.boot,
         now: Date.now,
       })
       const opened: Bound[] = []

@@ -14,6 +14,7 @@ import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
 import { createFollowingResolver, followSwap } from './follow.ts'
+import { createVia } from './own-via.ts'
 import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
 
@@ -27,6 +28,8 @@ export interface ServingPorts {
   readonly log: OperationalLog
   /** Where the listeners of this instance are, as far as they are open. */
   readonly bound: readonly Bound[]
+  /** Of this start, for all threads alike. */
+  readonly boot: string
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -42,19 +45,23 @@ export interface Serving {
 }
 
 export function createServing(given: ServingPorts): Serving {
-  const { listeners, bound, ...rest } = given
+  const { listeners, bound, boot, ...rest } = given
   const { currentInForce, openConnections } = given
   const ports = {
     ...rest,
     newCorrelationId: randomUUID,
     monotonicNow: () => performance.now(),
   }
+  const inboundPorts = { ...ports, via: createVia(boot, 'inbound') }
   const dial = createDial()
   const inbound = listeners.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
+    protocol === 'tcp'
+      ? createTcpProxy(name, { ...inboundPorts, dial })
+      : createInboundProxy(name, inboundPorts),
   )
   const outboundPorts = {
     ...ports,
+    via: createVia(boot, 'outbound'),
     resolver: createFollowingResolver(currentInForce),
     dial,
     deliver: createDeliver(inbound, { bound, currentInForce }),

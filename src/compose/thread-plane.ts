@@ -32,7 +32,6 @@ import { withNarrowMask } from './narrow-mask.ts'
  */
 export interface ThreadPlaneOptions extends Omit<PlanePorts, 'accessLog' | 'currentInForce'> {
   readonly writer: AccessLogWriter
-  readonly boot: string
   /** One word, not 0 while the writer blocks new work. */
   readonly isBlocked: Int32Array
 }

@@ -141,8 +141,9 @@ export function judgeAgain(
 
 function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
   const inForce = ports.currentInForce()
-  const at = { now: ports.now() }
-  return 'method' in facts ? judgeRequest(facts, inForce, at) : judgeTcp(facts, inForce, at)
+  const now = ports.now()
+  if (!('method' in facts)) return judgeTcp(facts, inForce, { now })
+  return judgeRequest(facts, inForce, { now, via: ports.via(facts.listener) })
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */

@@ -11,6 +11,7 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
+import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
 import { judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
@@ -46,12 +47,13 @@ const tooManyFields = 431
 
 /**
  * Judges a request under what is in force: head, resource, network, caller, policy. Without anything in force it is
- * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
+ * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch, `via` how the
+ * listener names itself.
  */
 export function judgeRequest(
   facts: RequestFacts,
   inForce: InForce | undefined,
-  { now }: { readonly now: number },
+  { now, via }: { readonly now: number; readonly via: OwnVia },
 ): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
@@ -79,6 +81,7 @@ export function judgeRequest(
   if (listener === undefined || resource === undefined) {
     return denial(facts, { ...known, reason: 'unknown-resource' })
   }
+  if (goesRound(hopsOf(facts.rawHeaders), via)) return denial(facts, { ...known, reason: 'loop' })
   const fault = headerFault(listener, facts)
   if (fault !== undefined)
     return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })

@@ -3,6 +3,7 @@ import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
 import type { OpenConnections } from '../transport/connections.ts'
+import type { OwnVia } from '../wire/via.ts'
 
 /** What the reverse proxy is given. */
 export interface InboundPorts {
@@ -12,6 +13,8 @@ export interface InboundPorts {
   readonly meter: Meter
   readonly log: OperationalLog
   readonly newCorrelationId: () => string
+  /** How a listener names itself in what it forwards. */
+  readonly via: (listener: string) => OwnVia
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Milliseconds from an arbitrary start, never going back. */

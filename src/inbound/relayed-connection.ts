@@ -156,7 +156,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     if (isPlain && known?.block === block && known.inForce === inForce) {
       if (known.judgement.expiresAt > now) return known.judgement
     }
-    const judgement = judgeRequest(facts, inForce, { now })
+    const judgement = judgeRequest(facts, inForce, { now, via: this.#context.via })
     if (judgement.decision.effect !== 'allow' || inForce === undefined) return judgement
     if (block.framing === ambiguous) {
       const detail = 'the framing is ambiguous'
@@ -219,8 +219,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const known = this.#known
     const isKnown = known?.block === crossing.block && known.judgement === judgement
     if (isKnown && known.fieldLines !== undefined) return known.fieldLines
-    const inForce = this.#context.ports.currentInForce()
-    const lines = backendFieldLines(backendHeadersInput(inForce, facts, judgement))
+    const lines = backendFieldLines(backendHeadersInput(this.#context, facts, judgement))
     if (isKnown) known.fieldLines = lines
     return lines
   }

@@ -125,8 +125,7 @@ class ServedRequest implements Serving {
     exchange.admitted = standing
     try {
       const target = findTarget(this.#context, backend)
-      const inForce = this.#context.ports.currentInForce()
-      const headersInput = backendHeadersInput(inForce, exchange.facts, judgement)
+      const headersInput = backendHeadersInput(this.#context, exchange.facts, judgement)
       if (typeof target === 'string') {
         this.#fail(target)
         return

@@ -129,10 +129,10 @@ class ServedUpgrade {
   }
 
   #ask({ judgement, backend }: Extract<Admission, { kind: 'admitted' }>): void {
-    const { backends, ports } = this.#context
+    const { backends } = this.#context
     const target = findTarget(this.#context, backend)
     const headers = backendHeaders(
-      backendHeadersInput(ports.currentInForce(), this.#exchange.facts, judgement),
+      backendHeadersInput(this.#context, this.#exchange.facts, judgement),
     )
     if (typeof target === 'string') {
       this.#fail(target)

@@ -69,7 +69,7 @@ export class Exchange implements Judged {
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
-  deny(reason: 'bad-request' | 'limit' | 'internal-error'): Decision {
+  deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error'): Decision {
     const inForce = this.#ports.currentInForce()
     const resource = inForce === undefined ? undefined : speakerFor(inForce, this.origin)
     return denied(reason, resource, inForce?.version ?? '').decision

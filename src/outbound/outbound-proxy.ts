@@ -66,7 +66,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   const context: ProxyContext = {
     listener,
     ports,
-    dialPeer: createDialAuthority(ports.dial),
+    dialPeer: createDialAuthority(ports.dial, {
+      isOwn: (address, port) => ports.currentInForce()?.guard.isOwnListener(address, port) === true,
+    }),
+    via: ports.via(listener),
     slots: tunnelSlotsOf(ports.openConnections),
     pool: new ConnectionPool(),
     upstreams: new ConnectionPool(),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { Bound } from '../../src/compose/bound.ts'
+import { createVia } from '../../src/compose/own-via.ts'
 import { createDeliver } from '../../src/compose/deliver.ts'
 import { createInboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
@@ -164,6 +165,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
       error: (fault: unknown) => void faults.push(fault),
     },
     newCorrelationId: () => `id-${++ids}`,
+    via: createVia('world', 'inbound'),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),
   }
@@ -179,6 +181,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
   const deliver = createDeliver(inbound, { bound, currentInForce: held.current })
   const outboundPorts: OutboundPorts = {
     ...ports,
+    via: createVia('world', 'outbound'),
     resolver: () => ({
       async resolve(name) {
         see({ kind: 'resolved', name })

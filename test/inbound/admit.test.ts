@@ -4,6 +4,7 @@ import type { AccessRecord } from '../../src/audit/record.ts'
 import { type Admission, admit } from '../../src/inbound/admit.ts'
 import type { RequestFacts } from '../../src/inbound/judge-request.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { createOpenConnections } from '../../src/transport/connections.ts'
 import { closedShop, openShop } from '../support/inbound-world.ts'
 import { type HeldInForce, holdInForce } from '../support/in-force.ts'
@@ -63,6 +64,7 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       error: (...words: unknown[]) => complaints.push(words),
     },
     newCorrelationId: () => 'unused',
+    via: () => ownViaOf('0123456789abcdef'),
     now: () => 1,
     monotonicNow: () => 1,
   }

@@ -8,6 +8,7 @@ import { createOpenConnections, type OpenConnections } from '../../src/transport
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { monotonicNow } from '../../src/transport/slices.ts'
 import { setTunnelSlots, type TunnelSlots } from '../../src/transport/tunnel-slots.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { type HeldInForce, holdInForce } from './in-force.ts'
 import type { InForceParts } from './settings-parts.ts'
 
@@ -34,6 +35,8 @@ export interface InboundWorld {
   reload(parts: InForceParts): Promise<void>
 }
 
+const defaultViaId = '0123456789abcdef'
+
 interface Teardown {
   teardown(end: () => Promise<void>): void
 }
@@ -46,6 +49,8 @@ export async function startInbound(
     readonly pem?: ListenerPem
     readonly dial?: Dial
     readonly slots?: TunnelSlots
+    /** What it adds to Via, as `1.1 ringfence-…`. */
+    readonly viaId?: string
   } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
@@ -93,6 +98,7 @@ export async function startInbound(
     },
     log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     newCorrelationId: () => `correlation-${++ids}`,
+    via: () => ownViaOf(options.viaId ?? defaultViaId),
     now: () => Date.now(),
     monotonicNow,
   } satisfies InboundPorts
