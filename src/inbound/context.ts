@@ -74,5 +74,6 @@ export function factsOf(
     proxied,
     certificate,
     delivery,
+    token: undefined,
   }
 }

@@ -15,6 +15,8 @@ export interface ForwardArrival {
   readonly peer: Peer
   readonly expectsContinue: boolean
   readonly upgrade?: UpgradeArrival
+  /** Called where the head does not read one way only: what stands behind it is not to be read at all. */
+  readonly onAmbiguous?: () => void
 }
 
 /** What a request in absolute-form asks for, or why it cannot be asked. */

@@ -37,6 +37,7 @@ export class ForwardRequest implements Unanswered {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #expectsContinue: boolean
+  readonly #onAmbiguous: (() => void) | undefined
   readonly #exchange: Exchange
   readonly #aborted = new AbortController()
   #asked: Asked | undefined
@@ -54,6 +55,7 @@ export class ForwardRequest implements Unanswered {
     this.#request = request
     this.#response = response
     this.#expectsContinue = expectsContinue
+    this.#onAmbiguous = arrival.onAmbiguous
     this.#exchange = new Exchange(context.ports, {
       listener: context.listener,
       peer: peer.address,
@@ -318,7 +320,10 @@ export class ForwardRequest implements Unanswered {
     const html = prefersHtml(this.#request.rawHeaders)
     const asked = this.#asked
     // A head that does not read one way only says nothing about where the next request begins.
-    if (refusing.decision.reason === 'bad-request') this.#response.shouldKeepAlive = false
+    if (refusing.decision.reason === 'bad-request') {
+      this.#response.shouldKeepAlive = false
+      this.#onAmbiguous?.()
+    }
     this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), 'complete')
   }
 

@@ -56,7 +56,7 @@ export const allowedName = 'api.example'
 export const allowedAddress = '9.9.9.9'
 
 /** The subscription that `partner` lets in, and nobody else. */
-const partnerSubscription = '22222222-2222-2222-2222-222222222222'
+export const partnerSubscription = '22222222-2222-2222-2222-222222222222'
 
 interface WorldOptions {
   readonly lane: Lane
@@ -165,6 +165,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
       error: (fault: unknown) => void faults.push(fault),
     },
     newCorrelationId: () => `id-${++ids}`,
+    verifyToken: () => ({ kind: 'nothing', note: 'nobody is asked', until: 0 }),
     via: createVia('world', 'inbound'),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),

@@ -53,6 +53,7 @@ export interface ResourceParts {
     readonly ipRules?: readonly string[]
   }
   readonly privateEndpoints?: readonly PrivateEndpoint[]
+  readonly audience?: string
 }
 
 export interface RuleParts {
@@ -108,6 +109,8 @@ export interface InForceParts {
     readonly clients?: readonly string[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
+  readonly speakers?: Settings['identity']['speakers']
+  readonly tokens?: Settings['identity']['tokens']
   readonly egress?: {
     readonly ports?: readonly number[]
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
@@ -168,6 +171,8 @@ export function authority(text: string): Authority {
 }
 
 export function settingsFrom(parts: InForceParts): Settings {
+  const tokenHeader = parts.tokens?.header
+  const ownTokenHeader = tokenHeader === 'authorization' ? undefined : tokenHeader
   return {
     file: '/etc/ringfence/ringfence.yaml',
     instance: 'test',
@@ -198,9 +203,11 @@ export function settingsFrom(parts: InForceParts): Settings {
         subscription: 'x-nsp-subscription-id',
         perimeter: 'x-nsp-perimeter-id',
         resource: 'x-nsp-resource-id',
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
-      speakers: new Map(),
+      speakers: parts.speakers ?? new Map(),
+      tokens: parts.tokens,
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -319,6 +326,7 @@ function resourceFrom(parts: ResourceParts): Resource {
           },
         }),
     ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
+    ...(parts.audience === undefined ? {} : { audience: parts.audience }),
   }
 }
 
