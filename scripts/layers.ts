@@ -33,6 +33,7 @@ export const layers: readonly Layer[] = [
   { name: 'store', rank: 4 },
   { name: 'transport', rank: 5, only: facts },
   { name: 'insight', rank: 5 },
+  { name: 'certificates', rank: 5, only: [...facts, 'load-once'] },
   { name: 'inbound', rank: 6, never: ['store'] },
   { name: 'outbound', rank: 6, never: ['store'] },
   { name: 'api', rank: 6, never: ['transport/tunnel'] },
@@ -57,7 +58,8 @@ export const packageHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ['audit/operational-log.ts'],
   'lru-cache': ['policy', 'identity', 'audit', 'settings', 'store', 'transport'],
   'http-proxy': ['inbound/http-proxy.ts'],
-  undici: ['outbound/undici.ts'],
+  undici: ['outbound/undici.ts', 'compose/fetch-jwks.ts'],
+  '@peculiar/x509': ['certificates/authority.ts'],
   '@prometheus-io/client': ['admin'],
   commander: ['cli'],
 }

@@ -24,6 +24,14 @@ interface ExplainFlags {
   readonly json: boolean
 }
 
+interface CertificateFlags {
+  readonly into: string
+  readonly perimeter: string
+  readonly member: readonly string[]
+  readonly host: readonly string[]
+  readonly days: string
+}
+
 const defaultConfig = 'ringfence.yaml'
 
 /** Runs one command and resolves with the exit code of the process. Never rejects. */
@@ -129,6 +137,26 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
     })
 
   program
+    .command('certificates')
+    .description('make certificates to try mutual TLS with: an authority, listeners, members')
+    .requiredOption('--perimeter <guid>', "the members' perimeter: its GUID, or its resource id")
+    .option('--member <id...>', 'resource ids of members: a certificate for each', [])
+    .option('--host <name...>', 'names and addresses of the listeners, besides localhost', [])
+    .option('--into <folder>', 'where the files go; nothing is overwritten', 'certificates')
+    .option('--days <number>', 'how long they are valid', '30')
+    .addHelpText(
+      'after',
+      example(
+        'ringfence certificates --host orders.shop.example --perimeter 7d0c2c1e-5a0f-4e0f-9a43-0d3a5a3f7b11 \\\n' +
+          '    --member /subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/shop/providers/Ringfence.Local/services/orders',
+      ),
+    )
+    .action(async (options: CertificateFlags) => {
+      const { runCertificates } = await import('./commands/certificates.ts')
+      end(await runCertificates({ ...options, ...streams }))
+    })
+
+  program
     .command('demo')
     .description('watch a perimeter at work: mock services, real requests, a log line for each')
     .option('--keep', 'leave it running and print commands to try', false)
@@ -163,7 +191,8 @@ function withConfig(command: Command): Command {
 
 /** What is said twice may mean two things: nobody is told about the one and believes that it was about the other. */
 function refuseRepetition(command: Command): void {
-  for (const option of command.options.filter(({ required }) => required)) {
+  for (const option of command.options) {
+    if (!option.required || option.variadic) continue
     option.argParser((value: string) => {
       if (command.getOptionValueSource(option.attributeName()) === 'cli') {
         command.error(`error: option '${option.long}' is given twice`)

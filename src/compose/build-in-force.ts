@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os'
 import { deepFreeze } from '../documents/freeze.ts'
 import type { Perimeter } from '../perimeter/perimeter.ts'
 import { createAddressGuard, type OwnListener } from '../policy/address-guard.ts'
@@ -8,7 +7,7 @@ import type { CompiledPolicy } from '../policy/compiled-policy.ts'
 import { openPolicy } from '../policy/open-policy.ts'
 import type { BackendAuthorities, InForce } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
-import { type IpAddress, parseAddress } from '../wire/address.ts'
+import { createOwnAddresses } from './own-addresses.ts'
 
 /** What is compiled: validated, with settings as they are to be put in force. Must not change any more. */
 export interface CompileInput {
@@ -49,17 +48,7 @@ export function compileInForce(
       autoApprove: settings.links.autoApprove,
       deciding: {
         identity: settings.identity,
-        inbound: settings.inbound.map(
-          ({ name, protocol, network, clients, resource, trustedProxies, forwardedHeader }) => ({
-            name,
-            protocol,
-            network,
-            clients,
-            resource,
-            trustedProxies,
-            forwardedHeader,
-          }),
-        ),
+        inbound: settings.inbound.map(({ listen: _address, tls: _files, ...decides }) => decides),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
           resource,
@@ -79,7 +68,8 @@ export function openInForce(input: OpenInput): InForce {
   const guard = createAddressGuard({
     grants: settings.egress.privateAddresses,
     ownListeners: input.ownListeners,
-    ownAddresses: readOwnAddresses(),
+    ownAddresses: createOwnAddresses(),
+    nat64: settings.egress.nat64,
   })
   return Object.freeze({
     version: snapshot.version,
@@ -88,12 +78,4 @@ export function openInForce(input: OpenInput): InForce {
     guard,
     backendAuthorities: input.backendAuthorities,
   })
-}
-
-/** Read anew at each reload: a pod or a laptop may have got another address. */
-function readOwnAddresses(): readonly IpAddress[] {
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .map(({ address }) => parseAddress(address.replace(/%.*$/, '')))
-    .filter((address) => address !== undefined)
 }

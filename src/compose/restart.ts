@@ -30,11 +30,8 @@ export function mergeSettings(running: Settings, next: Settings): SettingsAfterR
   const inbound = mergeListeners('inbound', {
     running: running.inbound,
     next: next.inbound,
-    becomesAnother: (before, after) =>
-      before.protocol === after.protocol ? undefined : 'now speaks another protocol',
-    stays: (before, after) =>
-      sameAddress(before.listen, after.listen) &&
-      (before.tls === undefined) === (after.tls === undefined),
+    becomesAnother,
+    stays: inboundStays,
     narrow: narrowInbound,
     needsRestart,
   })
@@ -97,6 +94,22 @@ const fixedAtStart: readonly (readonly [name: string, read: (settings: Settings)
 interface Listener {
   readonly name: string
   readonly resource: ResourceId | undefined
+}
+
+function inboundStays(before: InboundListener, after: InboundListener): boolean {
+  return (
+    sameAddress(before.listen, after.listen) &&
+    (before.tls === undefined) === (after.tls === undefined)
+  )
+}
+
+/** In the words of a sentence about the listener. */
+function becomesAnother(before: InboundListener, after: InboundListener): string | undefined {
+  if (before.protocol !== after.protocol) return 'now speaks another protocol'
+  const isAsBefore = JSON.stringify(before.proxyProtocol) === JSON.stringify(after.proxyProtocol)
+  if (isAsBefore || inboundStays(before, after)) return undefined
+  // At the old address a peer cannot both have to send the header and not be believed about it.
+  return 'changed its address or its use of TLS, and its `proxyProtocol`,'
 }
 
 /**

@@ -2,7 +2,10 @@ import type { Duplex } from 'node:stream'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Source } from '../policy/request.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { Proof } from './proof.ts'
+import type { TokenFinding } from './token-finding.ts'
 
 /** Who calls, verified: what the policy decides by and the access log prints as `source`. */
 export interface Caller extends Source {
@@ -17,6 +20,8 @@ export interface Evidence {
   /** The socket's remote address; undefined for a Unix socket. */
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
+  /** What a PROXY header said in front of everything else; only from a peer that has to send one. */
+  readonly proxied?: ProxyHeader | undefined
   /** Name of the listener. */
   readonly listener: string
   /** Values of the listener's forwarded header, in order. */
@@ -25,6 +30,12 @@ export interface Evidence {
   readonly forwardingHeaders: readonly string[]
   /** Every identity header that arrived, in any spelling, in order. */
   readonly identityHeaders: readonly IdentityHeader[]
+  /** What certificates and tokens prove, once they are held against whom settings let speak. */
+  readonly proofs: readonly Proof[]
+  /** What the token came to. */
+  readonly token: TokenFinding | undefined
+  /** Headers that only look like the one for tokens, as spelled. */
+  readonly misspelledTokens: readonly string[]
   /** Set where the stream came in-process from an outbound listener of this instance. */
   readonly delivery: Delivery | undefined
 }
@@ -63,6 +74,10 @@ export type Identification =
       readonly port: number | undefined
       /** Identity and forwarding headers that counted for nothing, as spelled: for the access log. */
       readonly removedHeaders: readonly string[]
+      /** Until when the caller is who it is; milliseconds since the epoch, infinite where no proof was needed. */
+      readonly expiresAt: number
+      /** What was wrong with a proof that counts for nothing, a fixed phrase for the log. */
+      readonly note: string | undefined
     }
   | Unidentified
 

@@ -1,20 +1,18 @@
 import { type Guid, parseGuid } from '../perimeter/guid.ts'
-import { parseResourceId, type ResourceId } from '../perimeter/resource-id.ts'
+import { parseResourceId } from '../perimeter/resource-id.ts'
 import type { IdentityHeader, Unidentified } from './caller.ts'
 import type { IdentityHeaderNames } from './identity-headers.ts'
+import type { Statement } from './proof.ts'
 
 /** What a believed peer says about the caller. Still to be held against the snapshot. */
-export interface Claims {
+export interface Claims extends Statement {
   readonly kind: 'claims'
-  readonly subscription: Guid | undefined
-  readonly perimeter: Guid | undefined
-  readonly resource: ResourceId | undefined
 }
 
 export const noClaims: Claims = {
   kind: 'claims',
   subscription: undefined,
-  perimeter: undefined,
+  perimeters: [],
   resource: undefined,
 }
 
@@ -39,18 +37,18 @@ export function readClaims(
     headers.find(({ kind }) => kind === 'perimeter'),
     headers.find(({ kind }) => kind === 'resource'),
   ]
-  const claims: Claims = {
-    kind: 'claims',
+  const said = {
     subscription: subscription && parseSubscription(subscription.value),
     perimeter: perimeter && parseGuid(perimeter.value),
     resource: resource && parseResourceId(resource.value),
   }
   for (const { kind } of headers) {
-    if (claims[kind] === undefined) {
+    if (said[kind] === undefined) {
       return { kind: 'bad-request', detail: `${kind} header that cannot be parsed` }
     }
   }
-  return claims
+  const perimeters = said.perimeter === undefined ? [] : [said.perimeter]
+  return { kind: 'claims', ...said, perimeters }
 }
 
 /** A GUID, or `/subscriptions/<guid>` as rules spell it. */

@@ -1,17 +1,28 @@
 import type { PolicySnapshot } from '../policy/snapshot.ts'
 import type { Caller, Delivery, Evidence, Identification } from './caller.ts'
-import { type Claims, noClaims, readClaims } from './claims.ts'
+import { noClaims, readClaims } from './claims.ts'
 import { type IdentityRules, isCovered } from './identity-rules.ts'
+import type { Statement } from './proof.ts'
+import { readProofs } from './read-proofs.ts'
 import { readSourceAddress } from './source-address.ts'
+
+export interface IdentifyFor {
+  readonly snapshot: PolicySnapshot
+  /** Of the resource that is asked for, where it has one of its own. */
+  readonly audience: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
 
 /**
  * Evidence → caller. Nothing that a client can write by itself ever widens access: what its sender is not believed about
- * counts for nothing and is noted in `removedHeaders`; what a believed sender says ambiguously is refused.
+ * counts for nothing and is noted in `removedHeaders`; what a believed sender says ambiguously is refused. A proof that
+ * counts stands in place of identity headers.
  */
 export function identify(
   evidence: Evidence,
   rules: IdentityRules,
-  snapshot: PolicySnapshot,
+  { snapshot, now, audience }: IdentifyFor,
 ): Identification {
   if (evidence.delivery !== undefined) return delivered(evidence, evidence.delivery, snapshot)
   const source = readSourceAddress(evidence, rules)
@@ -19,22 +30,34 @@ export function identify(
   const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
   const claims = identityBelieved ? readClaims(evidence.identityHeaders, rules.headers) : noClaims
   if (claims.kind === 'bad-request') return claims
-  const { identity, perimeterVoid } = judgeMembership(claims, snapshot)
+  const { token } = evidence
+  if (token?.kind === 'ambiguous') return { kind: 'bad-request', detail: token.detail }
+  const proven = readProofs(evidence.proofs, { speakers: rules.speakers, audience, now })
+  if (proven.kind === 'bad-request') return proven
+  const isProven = proven.kind === 'proven'
+  const { identity, perimeterVoid } = judgeMembership(
+    isProven ? proven.statement : claims,
+    snapshot,
+  )
   const removedHeaders: string[] = source.believed ? [] : [...evidence.forwardingHeaders]
+  removedHeaders.push(...evidence.misspelledTokens)
   for (const { kind, name } of evidence.identityHeaders) {
-    if (!identityBelieved || (kind === 'perimeter' && perimeterVoid)) removedHeaders.push(name)
+    const counts = identityBelieved && !isProven && !(kind === 'perimeter' && perimeterVoid)
+    if (!counts) removedHeaders.push(name)
   }
   return {
     kind: 'caller',
     caller: { address: source.address, ...identity },
     port: source.port,
     removedHeaders,
+    expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
+    note: token?.kind === 'nothing' ? token.note : isProven ? undefined : proven.note,
   }
 }
 
 /**
  * The caller is the member that the outbound listener speaks for, as the snapshot knows it now: nobody, if it no longer
- * does. Headers on such a stream are the workload's own writing.
+ * does. Headers on such a stream are the workload's own writing, and proofs on it could only say what we know better.
  */
 function delivered(
   evidence: Evidence,
@@ -49,7 +72,10 @@ function delivered(
     removedHeaders: [
       ...evidence.forwardingHeaders,
       ...evidence.identityHeaders.map(({ name }) => name),
+      ...evidence.misspelledTokens,
     ],
+    expiresAt: Number.POSITIVE_INFINITY,
+    note: undefined,
   }
 }
 
@@ -59,19 +85,20 @@ function delivered(
  * subscription is that of the resource id, where there is one.
  */
 function judgeMembership(
-  { resource, subscription: claimedSubscription, perimeter: claimed }: Claims,
+  { resource, subscription: claimedSubscription, perimeters: claimed }: Statement,
   snapshot: PolicySnapshot,
 ): { readonly identity: Omit<Caller, 'address'>; readonly perimeterVoid: boolean } {
   const member = resource === undefined ? undefined : snapshot.resources.get(resource.key)
-  const membersUnknown = claimed !== undefined && !snapshot.perimetersByGuid.has(claimed)
-  const perimeter = member?.association?.perimeter.guid ?? (membersUnknown ? claimed : undefined)
+  const home = member?.association?.perimeter.guid
+  const perimeters =
+    home === undefined ? claimed.filter((guid) => !snapshot.perimetersByGuid.has(guid)) : [home]
   const subscription = resource?.subscriptionId ?? claimedSubscription
   return {
     identity: {
       resourceId: member?.id ?? resource,
       subscriptions: subscription === undefined ? [] : [subscription],
-      perimeters: perimeter === undefined ? [] : [perimeter],
+      perimeters,
     },
-    perimeterVoid: claimed !== undefined && claimed !== perimeter,
+    perimeterVoid: claimed.some((guid) => !perimeters.includes(guid)),
   }
 }

@@ -13,13 +13,18 @@ export interface SourceAddress {
 }
 
 /**
- * Where a request comes from: the socket's peer, or, if that is a trusted proxy, what it says. Each hop vouches only for
+ * Where a request comes from: the socket's peer, or, if that is a trusted proxy, what it says. Who sends a PROXY header has
+ * said it there: it passes on bytes that it does not read, a client's `X-Forwarded-For` among them. Each hop vouches only for
  * the one to its left, so the list is read from the right and only as far as trusted proxies go.
  */
 export function readSourceAddress(
-  { peer, peerPort, forwarded }: Evidence,
+  { peer, peerPort, proxied, forwarded }: Evidence,
   { trustedProxies, forwardedHeader }: IdentityRules,
 ): SourceAddress | Unidentified {
+  if (proxied?.kind === 'forwarded') {
+    return { kind: 'source', address: proxied.address, port: proxied.port, believed: false }
+  }
+  // INVARIANT: the lists are asked about the socket's peer, never about an address that a PROXY header claims.
   if (!isCovered(trustedProxies, peer)) {
     return { kind: 'source', address: peer, port: peerPort, believed: false }
   }

@@ -4,6 +4,7 @@ import type { CloseReason } from '../reasons.ts'
 import { closeGently as closeStreamGently, closeWritten } from '../transport/close-gently.ts'
 import { discardInput } from '../transport/discard.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 
 /** A connection of a client, from its first byte to its last. */
 export interface Connection {
@@ -14,6 +15,8 @@ export interface Connection {
   /** As they were when it was accepted: a socket forgets them when its peer is gone. */
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
+  /** Where the peer had to send a PROXY header. */
+  readonly proxied: ProxyHeader | undefined
   /** It came when there were enough already: its first request is answered and it is closed. */
   readonly isTooMany: boolean
   /** A request has arrived on it. */

@@ -67,7 +67,7 @@ export class Http2Side implements ClientSide {
   constructor(arrived: Http2Request) {
     const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
     const { method, target, rawHeaders } = message
-    const { isSecure, peer, peerPort, delivery } = connection
+    const { isSecure, peer, peerPort, proxied, delivery } = connection
     this.#stream = stream
     this.#connection = connection
     this.#isComplete = !hasBody
@@ -81,7 +81,9 @@ export class Http2Side implements ClientSide {
       isSecure,
       peer,
       peerPort,
+      proxied,
       delivery,
+      token: undefined,
     }
     this.message = new StandIn(message, stream)
     this.expectsContinue = expectsContinue

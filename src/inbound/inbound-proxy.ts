@@ -16,6 +16,7 @@ import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connect
 import { factsOf, type InboundContext } from './context.ts'
 import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
+import { createProxyIntake } from './proxy-intake.ts'
 import { RelayedConnection } from './relayed-connection.ts'
 import { admit, type RefuseAs, tooManyConnections } from './admit.ts'
 import { serveRequest, type Serving } from './serve-request.ts'
@@ -53,6 +54,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const context: InboundContext = {
     listenerName,
     ports,
+    via: ports.via(listenerName),
     backends,
     callBackend: loadOnce(() => loadCallBackend(backends)),
     exchanges: new Set(),
@@ -62,8 +64,10 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   }
 
   const http2 = createHttp2Lane(context)
+  const proxyIntake = createProxyIntake(listenerName, ports)
   const listener = createHttpListener({
     settings,
+    proxyIntake,
     speakHttp2: (connection) => http2.speak(connection),
     onConnection: countConnection,
     onDropped: () => countDropped(),
@@ -163,6 +167,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     hasStopped = true
     // Also ends connections that wait for their next request.
     listener.server.close()
+    proxyIntake.destroy()
     for (const connection of context.relayed) connection.drain()
     http2.finish()
   }

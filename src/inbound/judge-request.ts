@@ -1,6 +1,7 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
 import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateInbound } from '../policy/evaluate-inbound.ts'
@@ -10,8 +11,9 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
-import type { ConnectionFacts } from './connection-facts.ts'
-import { networkOf } from './network.ts'
+import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
+import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
+import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
 export interface RequestFacts extends ConnectionFacts {
@@ -20,6 +22,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
+  /** What its token came to. `prove` sets it, once, before the request is judged; absent: there is none. */
+  token?: TokenFinding | undefined
 }
 
 /** The judgement of a request or connection: the decision, and what was found out on the way to it. */
@@ -30,19 +34,26 @@ export interface Judgement {
   readonly caller: Caller | undefined
   readonly callerPort: number | undefined
   readonly removedHeaders: readonly string[]
-  /** On a denial before the stages: a fixed phrase. */
+  /** On a denial before the stages a fixed phrase; else the private endpoint it arrived over, or why a proof counts for nothing. */
   readonly detail: string | undefined
   /** Where it is finer than the reason's own. */
   readonly status: number | undefined
+  /** Until when the caller is who it is; milliseconds since the epoch, infinite where no proof was needed. */
+  readonly expiresAt: number
 }
 
 const tooManyFields = 431
 
 /**
  * Judges a request under what is in force: head, resource, network, caller, policy. Without anything in force it is
- * denied. Pure; a fault in it throws, and the caller denies.
+ * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch, `via` how the
+ * listener names itself.
  */
-export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined): Judgement {
+export function judgeRequest(
+  facts: RequestFacts,
+  inForce: InForce | undefined,
+  { now, via }: { readonly now: number; readonly via: OwnVia },
+): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
   }
@@ -69,35 +80,42 @@ export function judgeRequest(facts: RequestFacts, inForce: InForce | undefined):
   if (listener === undefined || resource === undefined) {
     return denial(facts, { ...known, reason: 'unknown-resource' })
   }
+  if (goesRound(hopsOf(facts.rawHeaders), via)) return denial(facts, { ...known, reason: 'loop' })
+  const fault = headerFault(listener, facts)
+  if (fault !== undefined)
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })
+  const { network, detail } = arrivalOf(listener, resource, facts)
+  if (network === 'not-approved') {
+    return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
+  }
   const evidence = collectEvidence({
     ...facts,
     headers: settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
   })
-  const identification = identify(evidence, { ...settings.identity, ...listener }, snapshot)
+  const rules = { ...settings.identity, ...listener }
+  const audience = resource.resource?.audience
+  const identification = identify(evidence, rules, { snapshot, audience, now })
   if (identification.kind === 'bad-request') {
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }
-  const { caller, port: callerPort, removedHeaders } = identification
-  const decision = evaluateInbound(snapshot, {
-    resource,
-    network: networkOf(listener, facts),
-    source: caller,
-  })
+  const { caller, port: callerPort, removedHeaders, expiresAt, note } = identification
+  const decision = evaluateInbound(snapshot, { resource, network, source: caller })
   return {
     decision,
     authority,
     caller,
     callerPort,
     removedHeaders,
-    detail: undefined,
+    detail: detail ?? note,
     status: undefined,
+    expiresAt,
   }
 }
 
 interface DenialParts {
   readonly reason: OutsideReason
-  readonly detail?: string
+  readonly detail?: string | undefined
   readonly status?: number
   readonly authority?: Authority | undefined
   readonly resource?: ResourcePolicy | undefined
@@ -107,16 +125,16 @@ interface DenialParts {
 /** A denial by which no stage was asked. The caller is whoever the socket says. */
 export function denial(facts: ConnectionFacts, parts: DenialParts): Judgement {
   const { reason, resource, policyVersion = '' } = parts
-  const { delivery } = facts
-  const address = delivery === undefined ? facts.peer : delivery.peer
+  const { address, port } = sourceOf(facts)
   return {
     decision: denyOutsideStages({ direction: 'Inbound', reason, resource, policyVersion }),
     authority: parts.authority,
     caller: { address, subscriptions: [], perimeters: [], resourceId: undefined },
-    callerPort: delivery === undefined ? facts.peerPort : delivery.peerPort,
+    callerPort: port,
     removedHeaders: [],
     detail: parts.detail,
     status: parts.status,
+    expiresAt: Number.POSITIVE_INFINITY,
   }
 }
 

@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import type { Delivery } from '../identity/caller.ts'
-import { parsePeer } from '../identity/evidence.ts'
 import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
 import { answeredBeyondLimit } from '../transport/dropped.ts'
+import type { IpAddress } from '../wire/address.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import { type Connection, closeGently } from './connection.ts'
+import { ownPeer } from './connection-facts.ts'
+import type { ProxyIntake } from './proxy-intake.ts'
 
 /** Certificate and key of a listener, PEM. */
 export interface ListenerPem {
@@ -18,6 +21,8 @@ export interface ListenerPem {
 
 export interface HttpListenerOptions {
   readonly settings: () => Settings | undefined
+  /** Who owes a PROXY header; its owner destroys it. */
+  readonly proxyIntake: ProxyIntake
   /** The next on the connection, whatever its turn. */
   readonly onRequest: (arrived: ArrivedRequest) => void
   readonly onUpgrade: (arrived: ArrivedUpgrade) => void
@@ -73,6 +78,7 @@ const protocols = Buffer.from('\x02h2\x08http/1.1', 'latin1')
  * the outbound side.
  */
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
+  const { proxyIntake } = options
   const connections = new Set<Connection>()
   const byStream = new WeakMap<Duplex, Connection>()
   let secureContext: SecureContext | undefined
@@ -95,27 +101,37 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   server.on('connection', (socket: Socket) => {
     // CVE-2023-2968: reset while it was accepted, so that nobody can say any more who it was.
     if (socket.remoteAddress === undefined) socket.destroy()
-    else accept(socket, undefined)
+    else takeSocket(socket)
   })
 
-  function accept(raw: Duplex, delivery: Delivery | undefined): void {
-    raw.on('error', ignore)
+  function takeSocket(socket: Socket): void {
+    socket.on('error', ignore)
+    const from = ownPeer(socket)
+    if (!isRoomFor(socket)) return
+    const onHeader = (proxied: ProxyHeader): void => accept(socket, { ...from, proxied })
+    if (!proxyIntake.take(socket, { from, onHeader })) accept(socket, from)
+  }
+
+  function isRoomFor(raw: Duplex): boolean {
+    const limit = options.settings()?.limits.connections ?? 0
+    if (connections.size + proxyIntake.size < limit + answeredBeyondLimit) return true
+    options.onDropped()
+    raw.destroy()
+    return false
+  }
+
+  function accept(raw: Duplex, from: From): void {
     const { limits, timeouts } = options.settings() ?? {}
-    const limit = limits?.connections ?? 0
-    if (connections.size >= limit + answeredBeyondLimit) {
-      options.onDropped()
-      raw.destroy()
-      return
-    }
     if (limits !== undefined && timeouts !== undefined) applyLimits(server, limits, timeouts)
-    const isTooMany = connections.size >= limit
+    const isTooMany = connections.size + proxyIntake.size >= (limits?.connections ?? 0)
     const stream = secureContext === undefined ? raw : terminateTls(raw, secureContext)
     const connection: Connection = {
       stream,
       isSecure: stream !== raw,
-      delivery,
-      peer: raw instanceof Socket ? parsePeer(raw.remoteAddress) : undefined,
-      peerPort: raw instanceof Socket ? raw.remotePort : undefined,
+      delivery: from.delivery,
+      peer: from.peer,
+      peerPort: from.peerPort,
+      proxied: from.proxied,
       isTooMany,
       hasSpoken: false,
       isDeaf: false,
@@ -216,7 +232,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       ours.once('close', () =>
         theirs.destroy(ours.writableFinished ? undefined : new Error('cut off')),
       )
-      accept(ours, delivery)
+      ours.on('error', ignore)
+      if (isRoomFor(ours)) accept(ours, { peer: undefined, peerPort: undefined, delivery })
       return theirs
     },
     setSecureContext({ cert, key, ticketKeys }) {
@@ -227,6 +244,14 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       })
     },
   }
+}
+
+/** Where a connection comes from, as it was when it was accepted: a socket forgets it when its peer is gone. */
+interface From {
+  readonly peer: IpAddress | undefined
+  readonly peerPort: number | undefined
+  readonly proxied?: ProxyHeader
+  readonly delivery?: Delivery
 }
 
 /** Limits count from the next connection on, times from the next request. */

@@ -105,7 +105,7 @@ export function recordUnreadable(
   parts: { readonly reason: 'bad-request' | 'limit'; readonly detail: string },
 ): Exchange {
   const { ports, exchanges, listenerName } = context
-  const { isSecure, peer, peerPort, delivery, stream } = connection
+  const { isSecure, peer, peerPort, proxied, delivery, stream } = connection
   const facts: RequestFacts = {
     listener: listenerName,
     method: '',
@@ -115,6 +115,7 @@ export function recordUnreadable(
     isSecure,
     peer,
     peerPort,
+    proxied,
     delivery,
   }
   const correlationId = delivery?.correlationId ?? ports.newCorrelationId()

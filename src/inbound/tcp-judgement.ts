@@ -8,16 +8,20 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, type Judgement } from './judge-request.ts'
-import { networkOf } from './network.ts'
+import { arrivalOf, headerFault } from './network.ts'
 
-/** There is no header, so nobody is believed about anything: the peer is the caller. */
+/** There is no header, so nobody is believed about any: the peer is the caller, unless its certificate says more. */
 const nobodyElse = { headersTrustedFrom: [], trustedProxies: [] }
 
 /**
  * Judges a connection whose bytes nobody reads: listener, resource, network, caller, policy. Without anything in force it
- * is denied. Pure; a fault in it throws, and the caller denies.
+ * is denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
  */
-export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): Judgement {
+export function judgeTcp(
+  facts: ConnectionFacts,
+  inForce: InForce | undefined,
+  { now }: { readonly now: number },
+): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
   }
@@ -29,24 +33,32 @@ export function judgeTcp(facts: ConnectionFacts, inForce: InForce | undefined): 
   if (listener === undefined || resource === undefined) {
     return denial(facts, { reason: 'unknown-resource', authority, policyVersion })
   }
-  const { headers } = settings.identity
+  const known = { authority, resource, policyVersion }
+  const fault = headerFault(listener, facts)
+  if (fault !== undefined)
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })
+  const { network, detail } = arrivalOf(listener, resource, facts)
+  if (network === 'not-approved') {
+    return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
+  }
+  const { headers, speakers } = settings.identity
   const { forwardedHeader } = listener
   const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
-  const rules = { headers, forwardedHeader, ...nobodyElse }
-  const identification = identify(evidence, rules, snapshot)
+  const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
+  const identification = identify(evidence, rules, { snapshot, audience: undefined, now })
   if (identification.kind !== 'caller') {
-    return denial(facts, { reason: 'unknown-caller', authority, resource, policyVersion })
+    return denial(facts, { ...known, reason: 'unknown-caller' })
   }
-  const { caller, port: callerPort } = identification
-  const network = networkOf(listener, facts)
+  const { caller, port: callerPort, expiresAt, note } = identification
   return {
     decision: evaluateInbound(snapshot, { resource, network, source: caller }),
     authority,
     caller,
     callerPort,
     removedHeaders: [],
-    detail: undefined,
+    detail: detail ?? note,
     status: undefined,
+    expiresAt,
   }
 }
 

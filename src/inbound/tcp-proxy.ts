@@ -1,17 +1,18 @@
-import { createServer, Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
-import type { Delivery } from '../identity/caller.ts'
-import { parsePeer } from '../identity/evidence.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Dial } from '../transport/dial.ts'
 import { createDialAuthority } from '../transport/dial-authority.ts'
 import { answeredBeyondLimit, createDropCounter } from '../transport/dropped.ts'
 import { listen } from '../transport/listener.ts'
 import { tunnelSlotsOf } from '../transport/tunnel-slots.ts'
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { RefuseAs } from './admit.ts'
+import { type ConnectionFacts, ownPeer } from './connection-facts.ts'
 import type { InboundProxy } from './inbound-proxy.ts'
 import type { InboundPorts } from './ports.ts'
+import { createProxyIntake } from './proxy-intake.ts'
 import { TcpConnection, type TcpContext } from './tcp-connection.ts'
 
 /** What a listener in front of a `tcp:` back end is given. */
@@ -29,11 +30,15 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
   const settings = (): Settings | undefined => ports.currentInForce()?.settings
   const context: TcpContext = {
     ports,
-    dialBackend: createDialAuthority(ports.dial),
+    // What comes back here would be let in again, and so on until nobody else is.
+    dialBackend: createDialAuthority(ports.dial, {
+      isOwn: (address, port) => ports.currentInForce()?.guard.isOwnListener(address, port) === true,
+    }),
     slots: tunnelSlotsOf(ports.openConnections),
     open: new Set(),
   }
   const streams = new Set<Duplex>()
+  const proxyIntake = createProxyIntake(listenerName, ports)
   let port: number | undefined
   let hasClosed = false
 
@@ -44,26 +49,30 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     // CVE-2023-2968: reset while it was accepted, so that nobody can say any more who it was.
     if (socket.remoteAddress === undefined) socket.destroy()
-    else accept(socket, undefined)
+    else takeSocket(socket)
   })
 
-  function accept(stream: Duplex, delivery: Delivery | undefined): void {
-    stream.on('error', ignore)
+  function takeSocket(socket: Socket): void {
+    socket.on('error', ignore)
+    const from = ownPeer(socket)
+    const facts = { listener: listenerName, ...from, delivery: undefined }
+    if (!isRoomFor(socket)) return
+    const onHeader = (proxied: ProxyHeader): void => accept(socket, { ...facts, proxied })
+    if (!proxyIntake.take(socket, { from, onHeader })) accept(socket, facts)
+  }
+
+  function isRoomFor(stream: Duplex): boolean {
     const limit = settings()?.limits.connections ?? 0
-    if (streams.size >= limit + answeredBeyondLimit) {
-      countDropped()
-      stream.destroy()
-      return
-    }
-    const refuseAs = streams.size >= limit ? tooManyConnections : undefined
+    if (streams.size + proxyIntake.size < limit + answeredBeyondLimit) return true
+    countDropped()
+    stream.destroy()
+    return false
+  }
+
+  function accept(stream: Duplex, facts: ConnectionFacts): void {
+    const limit = settings()?.limits.connections ?? 0
+    const refuseAs = streams.size + proxyIntake.size >= limit ? tooManyConnections : undefined
     count(stream)
-    const socket = stream instanceof Socket ? stream : undefined
-    const facts = {
-      listener: listenerName,
-      peer: parsePeer(socket?.remoteAddress),
-      peerPort: socket?.remotePort,
-      delivery,
-    }
     void new TcpConnection(context, { stream, facts }).serve(refuseAs)
   }
 
@@ -87,6 +96,7 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
 
   function stopAccepting(): void {
     server.close()
+    proxyIntake.destroy()
   }
 
   return {
@@ -116,8 +126,9 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
       // Node's pair tells of an end only; a side whose peer was destroyed would wait for it for ever.
       theirs.once('close', () => closeWith(theirs, ours))
       ours.once('close', () => closeWith(ours, theirs))
+      const facts = { listener: listenerName, ...ownPeer(undefined), delivery }
       if (hasClosed) theirs.destroy()
-      else accept(ours, delivery)
+      else if (isRoomFor(ours)) accept(ours, facts)
       return theirs
     },
     // TLS passes through: the back end has the certificate.

@@ -21,6 +21,15 @@ export interface Firewall {
   readonly ipRules: readonly Prefix[]
 }
 
+/** A private endpoint connection of the resource (Azure: `privateEndpointConnections`). */
+export interface PrivateEndpoint {
+  /** Azure Private Link's number of it, unsigned 32 bits. */
+  readonly linkId: number
+  readonly name: string
+  /** Whatever is not approved is denied. */
+  readonly status: 'Approved' | 'Pending' | 'Rejected'
+}
+
 /** A service that this instance fronts (`backend`), speaks for, or knows as a peer (`endpoint`). */
 export interface Resource {
   readonly id: ResourceId
@@ -31,4 +40,8 @@ export interface Resource {
   readonly publicNetworkAccess?: PublicNetworkAccess
   /** Absent: everyone. */
   readonly firewall?: Firewall
+  /** Whom tokens must be made for to say anything here; absent: the default of their issuer. */
+  readonly audience?: string
+  /** Absent: none, so that whoever arrives over one is denied. */
+  readonly privateEndpoints?: readonly PrivateEndpoint[]
 }

@@ -1,14 +1,24 @@
+import type { DecisionReason } from '../reasons.ts'
 import { type IpAddress, type Prefix, prefixCovers } from '../wire/address.ts'
 import { type AddressClass, classifyAddress, embeddedIpv4 } from '../wire/address-class.ts'
 import type { Host } from '../wire/authority.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import { translatedIpv4 } from '../wire/nat64.ts'
 
 /**
  * The guard: which addresses an allowed name may be connected to. It is no access rule and holds in every access mode.
  */
 export interface AddressGuard {
-  /** Undefined: the address may be dialled for this host; else why not, in words for the log. */
-  refuse(request: GuardRequest): string | undefined
+  /** Undefined: the address may be dialled for this host; else why not. */
+  refuse(request: GuardRequest): GuardRefusal | undefined
+  /** Whether this instance listens there. */
+  isOwnListener(address: IpAddress, port: number): boolean
+}
+
+export interface GuardRefusal {
+  readonly reason: Extract<DecisionReason, 'address-not-public' | 'loop'>
+  /** For the log. */
+  readonly detail: string
 }
 
 export interface GuardRequest {
@@ -35,8 +45,10 @@ export interface AddressGuardOptions {
   readonly grants: readonly AddressGrant[]
   /** Asked each time, because ports are known only once they are listened on. */
   readonly ownListeners: () => readonly OwnListener[]
-  /** Addresses of this machine's interfaces. */
-  readonly ownAddresses: readonly IpAddress[]
+  /** Addresses of this machine's interfaces. Asked each time, because they change: a pod or a laptop gets another. */
+  readonly ownAddresses: () => readonly IpAddress[]
+  /** What the network translates to IPv4 (RFC 6052); absent: nothing. */
+  readonly nat64?: readonly Prefix[]
 }
 
 /**
@@ -50,34 +62,47 @@ const onlyBySingleAddress: ReadonlySet<AddressClass> = new Set([
   'unspecified',
 ])
 
-const ownListenerWords = 'own listener'
+const ownListener: GuardRefusal = { reason: 'loop', detail: 'own listener' }
 
 export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
-  const { ownListeners } = options
-  const ownAddresses = new Set(options.ownAddresses.map(({ text }) => text))
+  const { ownListeners, ownAddresses, nat64 = [] } = options
   const exact = indexGrants(options.grants.filter(({ name }) => !isWildcard(name)))
   const wildcard = indexGrants(options.grants.filter(({ name }) => isWildcard(name)))
 
-  function refuse({ host, address, port }: GuardRequest): string | undefined {
-    const addressClass = classifyAddress(address)
+  function refuse({ host, address, port }: GuardRequest): GuardRefusal | undefined {
+    const translated = nat64.length === 0 ? undefined : translatedIpv4(address, nat64)
+    const addressClass = translated === undefined ? classifyAddress(address) : 'embedded-ipv4'
     const isOwn = isOwnListener(address, port)
     if (addressClass === 'public' && !isOwn) return undefined
-    const words = isOwn ? ownListenerWords : `${addressClass} address`
+    const refusal = isOwn ? ownListener : notPublic(`${addressClass} address`)
+    if (host.kind === 'name' && isGrantedSingly(host.name, address)) return undefined
+    if (isOwn || translated === 'unclear') return refusal
+    if (translated !== undefined) return refuseInner({ host, address: translated, port })
     // A literal has no name that anything could have been granted to.
-    if (host.kind !== 'name') return words
+    if (host.kind !== 'name') return refusal
     const ofName = exact.get(host.name) ?? []
-    if (ofName.some((prefix) => isSingle(prefix) && prefixCovers(prefix, address))) return undefined
-    if (isOwn || onlyBySingleAddress.has(addressClass)) return words
-    if (!isGranted(host.name, { ofName, address })) return words
+    if (onlyBySingleAddress.has(addressClass)) return refusal
+    if (!isGranted(host.name, { ofName, address })) return refusal
     return addressClass === 'embedded-ipv4' ? refuseEmbedded({ host, address, port }) : undefined
   }
 
   /** A grant for a form of embedding (NAT64) says how to get there, not that every IPv4 address may be got at. */
-  function refuseEmbedded({ host, address, port }: GuardRequest): string | undefined {
+  function refuseEmbedded({ host, address, port }: GuardRequest): GuardRefusal | undefined {
     const ipv4 = embeddedIpv4(address)
-    if (ipv4 === undefined) return 'embedded-ipv4 address'
-    const words = refuse({ host, address: ipv4, port })
-    return words === undefined ? undefined : `embedded-ipv4: ${words}`
+    return ipv4 === undefined
+      ? notPublic('embedded-ipv4 address')
+      : refuseInner({ host, address: ipv4, port })
+  }
+
+  function refuseInner(request: GuardRequest): GuardRefusal | undefined {
+    const refusal = refuse(request)
+    if (refusal === undefined) return undefined
+    return { ...refusal, detail: `embedded-ipv4: ${refusal.detail}` }
+  }
+
+  function isGrantedSingly(name: Hostname, address: IpAddress): boolean {
+    const ofName = exact.get(name)
+    return ofName?.some((prefix) => isSingle(prefix) && prefixCovers(prefix, address)) === true
   }
 
   function isGranted(
@@ -99,11 +124,15 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
       if (listener.port !== port) return false
       if (typeof listener.address !== 'string') return listener.address.text === address.text
       if (listener.address === 'any-v4' && address.bytes.length !== 4) return false
-      return ownAddresses.has(address.text)
+      return ownAddresses().some(({ text }) => text === address.text)
     })
   }
 
-  return { refuse }
+  return { refuse, isOwnListener }
+}
+
+function notPublic(detail: string): GuardRefusal {
+  return { reason: 'address-not-public', detail }
 }
 
 function isWildcard(name: NamePattern): boolean {

@@ -10,6 +10,7 @@ import {
 } from '../wire/address.ts'
 import { specialRanges } from '../wire/address-class.ts'
 import type { NamePattern } from '../wire/hostname.ts'
+import { isNat64Prefix, nat64Lengths } from '../wire/nat64.ts'
 
 interface At {
   readonly path: Path
@@ -61,6 +62,34 @@ export function checkGrant(
   }
 }
 
+/**
+ * Whether a network may translate it: a well-known prefix, or one of its own. THREAT: whatever else is special, loopback
+ * and metadata among it, must not become the IPv4 address that it happens to end in.
+ */
+export function checkNat64(prefix: Prefix, { path, findings }: At): boolean {
+  const written = quote(prefix.text)
+  if (!isNat64Prefix(prefix)) {
+    const lengths = nat64Lengths.join(', ')
+    const form = `IPv6, of ${lengths} bits, and bits 64 to 71 are zero`
+    findings.error(path, `${written} is no NAT64 prefix: those are ${form} (RFC 6052)`)
+    return false
+  }
+  const around = rows.filter((row) => covers(row.prefix, prefix))
+  const inside = rows.filter((row) => covers(prefix, row.prefix))
+  const isKnown = around.some((row) => wellKnownNat64.has(row.prefix.text))
+  const isOwn = around.length === 0 ? isGlobalUnicast(prefix) : isLocal(around)
+  if (isKnown || (isOwn && inside.length === 0)) return true
+  const found = [...inside, ...around.toReversed()][0]?.class ?? 'reserved'
+  findings.error(path, `${written} is or holds ${found} addresses, which no network translates`)
+  return false
+}
+
+function isLocal(around: readonly Row[]): boolean {
+  return around.every((row) => row.class === 'unique-local')
+}
+
+const wellKnownNat64: ReadonlySet<string> = new Set(['64:ff9b::/96', '64:ff9b:1::/48'])
+
 interface Row {
   readonly prefix: Prefix
   readonly class: string
@@ -73,8 +102,12 @@ const rows: readonly Row[] = specialRanges.flatMap((range) => {
 
 /** Whether no address of the prefix is special; for IPv6, global unicast only (2000::/3). */
 function isPublic(prefix: Prefix): boolean {
-  const isGlobal = prefix.bytes.length === 4 || (prefix.bytes[0] ?? 0) >> 5 === 1
+  const isGlobal = prefix.bytes.length === 4 || isGlobalUnicast(prefix)
   return isGlobal && !rows.some((row) => covers(prefix, row.prefix))
+}
+
+function isGlobalUnicast({ bytes }: Prefix): boolean {
+  return (bytes[0] ?? 0) >> 5 === 1
 }
 
 function covers(outer: Prefix, inner: Prefix): boolean {

@@ -3,6 +3,7 @@ import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { Backend, Resource } from '../perimeter/resource.ts'
+import { prefixesOverlap } from '../wire/address.ts'
 import { formatHost } from '../wire/authority.ts'
 import {
   collide,
@@ -84,6 +85,7 @@ function checkInbound(
       `the resource ${quote(value.resource.name)} has no \`backend\`: there is nothing to forward to`,
     )
   }
+  checkProxyProtocol({ value, path }, findings)
   if (value.protocol === 'tcp') checkTcp({ value, path }, findings)
   for (const { backend } of context.resources) {
     if (backend === undefined || !isAt(backend, value.listen)) continue
@@ -120,6 +122,18 @@ function isAt({ authority }: Backend, listen: TcpAddress): boolean {
 
 function formatBackend({ scheme, authority }: Backend): string {
   return quote(`${scheme}://${formatHost(authority.host)}:${authority.port}`)
+}
+
+/** A peer says by one means for whom it connects: who passes bytes on unread does not know what stands in them. */
+function checkProxyProtocol({ value, path }: Placed<InboundListener>, findings: Findings): void {
+  for (const [index, sender] of (value.proxyProtocol?.trustedPrefixes ?? []).entries()) {
+    const other = value.trustedProxies.find((proxy) => prefixesOverlap(proxy, sender))
+    if (other === undefined) continue
+    findings.error(
+      [...path, 'proxyProtocol', 'trustedPrefixes', index],
+      `${quote(sender.text)} and ${quote(other.text)} of \`trustedProxies\` share addresses; who sends a PROXY header passes on a forwarded header that anybody may have written`,
+    )
+  }
 }
 
 /** What a listener cannot have in front of a `tcp:` back end, because nobody reads what passes through. */

@@ -43,6 +43,14 @@ export function checkResources(
         'key',
       )
     }
+    const hasSender = inbound.some(({ proxyProtocol }) => proxyProtocol !== undefined)
+    if (value.privateEndpoints !== undefined && !hasSender) {
+      findings.warning(
+        [...path, 'privateEndpoints'],
+        'nobody arrives over them: no inbound listener has a `proxyProtocol`, which says the link id',
+        'key',
+      )
+    }
     const personal = personalData(id.name)
     if (personal !== undefined) {
       findings.warning(

@@ -3,10 +3,10 @@ import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import { validatePrefix } from '../perimeter/validate-prefix.ts'
 import { type AddressGuard, createAddressGuard } from '../policy/address-guard.ts'
-import { type IpAddress, parseAddress } from '../wire/address.ts'
+import { type IpAddress, parseAddress, type Prefix } from '../wire/address.ts'
 import { parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname, parseNamePattern } from '../wire/hostname.ts'
-import { checkGrant, checkPorts } from './check-egress.ts'
+import { checkGrant, checkNat64, checkPorts } from './check-egress.ts'
 import type { SettingsValue } from './schema.ts'
 import type { EgressSettings, PrivateAddressGrant } from './settings.ts'
 
@@ -17,6 +17,7 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
     path: [...path, 'privateAddresses'],
     findings,
   })
+  const nat64 = readNat64(value.nat64, { path: [...path, 'nat64'], findings })
   checkPorts(value.ports, { path: [...path, 'ports'], findings })
   return {
     ports: value.ports,
@@ -27,10 +28,12 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
       guard: createAddressGuard({
         grants: privateAddresses,
         ownListeners: () => [],
-        ownAddresses: [],
+        ownAddresses: () => [],
+        nat64,
       }),
     }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
+    nat64,
   }
 }
 
@@ -94,7 +97,7 @@ function readFixedAnswers(
       const refusal = guard.refuse({ host: { kind: 'name', name }, address, port: anyPort })
       if (refusal !== undefined) {
         const advice = `grant it to ${quote(name)} in \`privateAddresses\``
-        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal}); ${advice}`)
+        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal.detail}); ${advice}`)
       }
       return [address]
     })
@@ -105,6 +108,18 @@ function readFixedAnswers(
 
 /** The guard asks for a port only because of this instance's own listeners, which are none here. */
 const anyPort = 443
+
+function readNat64(texts: readonly string[], { path, findings }: Context): readonly Prefix[] {
+  return texts.flatMap((text, index) => {
+    const at = { path: [...path, index], findings }
+    const checked = validatePrefix(text)
+    if (checked.kind === 'invalid') {
+      findings.error(at.path, checked.message)
+      return []
+    }
+    return checkNat64(checked.value, at) ? [checked.value] : []
+  })
+}
 
 function readNameservers(texts: readonly string[], { path, findings }: Context): readonly string[] {
   return texts.filter((text, index) => {

@@ -43,6 +43,17 @@ export function readInbound(
         everyone: 'anyone may claim any source address, and rules about addresses protect nothing',
       }),
       forwardedHeader: value.forwardedHeader,
+      proxyProtocol:
+        value.proxyProtocol === undefined
+          ? undefined
+          : {
+              trustedPrefixes: readPrefixes(value.proxyProtocol.trustedPrefixes, {
+                path: [...path, 'proxyProtocol', 'trustedPrefixes'],
+                findings,
+                everyone:
+                  'anyone may claim any source address and any private endpoint, and whoever sends no PROXY header is refused',
+              }),
+            },
       tls:
         value.tls === undefined
           ? undefined

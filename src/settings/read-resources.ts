@@ -5,7 +5,7 @@ import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { declaredResourceId, type ReferenceScope } from '../perimeter/resource-reference.ts'
-import type { Backend, Resource } from '../perimeter/resource.ts'
+import type { Backend, PrivateEndpoint, Resource } from '../perimeter/resource.ts'
 import { parseAddress } from '../wire/address.ts'
 import { type Authority, parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname } from '../wire/hostname.ts'
@@ -84,7 +84,29 @@ function readResource(
       ? {}
       : { publicNetworkAccess: value.publicNetworkAccess }),
     ...(firewall === undefined ? {} : { firewall }),
+    ...(value.audience === undefined ? {} : { audience: value.audience }),
+    ...(value.privateEndpoints.length === 0
+      ? {}
+      : { privateEndpoints: readPrivateEndpoints(value, context) }),
   }
+}
+
+function readPrivateEndpoints(
+  { privateEndpoints }: ResourceValue,
+  { path, findings }: { readonly path: Path; readonly findings: Findings },
+): readonly PrivateEndpoint[] {
+  for (const [index, { linkId, name }] of privateEndpoints.entries()) {
+    const place = [...path, 'privateEndpoints', index]
+    const before = privateEndpoints.slice(0, index)
+    // Two entries may disagree on whether it is approved.
+    if (before.some((other) => other.linkId === linkId)) {
+      findings.error([...place, 'linkId'], `the link id ${linkId} is listed twice`)
+    }
+    if (before.some((other) => other.name === name)) {
+      findings.error([...place, 'name'], `the private endpoint ${quote(name)} is listed twice`)
+    }
+  }
+  return privateEndpoints
 }
 
 function readHosts(

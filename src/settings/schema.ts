@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
+import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
 /**
  * The one declaration of settings: keys, types, units, defaults, meaning. The validation, the type of what is read,
@@ -22,11 +23,6 @@ const port = integer({ minimum: 1, maximum: 65_535 })
 /** 0 takes a free one. */
 const listenPort = integer({ minimum: 0, maximum: 65_535 })
 const prefixes = list(text())
-const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
-
-/** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
-const maxTimerMs = 2_147_483_647
-const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
 
 /** More threads than cores gain nothing, and each takes its memory. */
 const maxWorkers = 64
@@ -65,6 +61,22 @@ const firewall = object({
   ipRules: defaulted(prefixes, { default: [], description: 'prefixes that are let in' }),
 })
 
+const privateEndpoint = object({
+  linkId: required(integer({ minimum: 0, maximum: 4_294_967_295 }), 'its link id'),
+  name: required(
+    text({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]*$',
+      says: 'a name of letters, digits, `_`, `.` and `-` that begins with a letter or digit',
+      maxLength: 80,
+    }),
+    'its name, for the log',
+  ),
+  status: required(
+    choice(['Approved', 'Pending', 'Rejected']),
+    '`Approved`: what arrives over it is let in as private; else it is denied',
+  ),
+})
+
 const resource = object({
   id: required(text(), 'full resource id, or a bare name for a service that Azure does not know'),
   hosts: defaulted(list(text()), {
@@ -91,10 +103,19 @@ const resource = object({
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
   ),
+  audience: optional(
+    plainText,
+    'whom tokens must be made for (`aud`) to say who calls it; absent: the `audiences` of their issuer',
+  ),
   firewall: optional(
     firewall,
     "the resource's own rules, for when no perimeter decides; absent: everyone",
   ),
+  privateEndpoints: defaulted(list(privateEndpoint), {
+    default: [],
+    description:
+      'private endpoint connections, known by the link id that Azure Private Link puts into its PROXY header; any other is denied',
+  }),
 })
 
 const inboundListener = object({
@@ -118,6 +139,15 @@ const inboundListener = object({
     default: 'x-forwarded-for',
     description: 'the one header that trusted proxies write; the other is always removed',
   }),
+  proxyProtocol: optional(
+    object({
+      trustedPrefixes: required(
+        list(text(), { minItems: 1 }),
+        "peers whose connections must begin with a PROXY header; they are believed about the client's address and private endpoint",
+      ),
+    }),
+    'load balancers that speak the PROXY protocol, version 1 or 2; absent: nobody does',
+  ),
   tls: optional(
     object({
       certificateFile: required(
@@ -140,12 +170,6 @@ const outboundListener = object({
   clients: optional(prefixes, 'who may connect'),
 })
 
-const identityHeader = text({
-  pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-  says: 'the name of a header',
-  maxLength: 128,
-})
-
 export const settingsShape = object({
   $schema: optional(text(), 'for editors; ignored'),
   instance: optional(
@@ -158,6 +182,10 @@ export const settingsShape = object({
       files: required(
         list(path, { minItems: 1 }),
         'perimeter files; relative to this file, `*` and `?` match within a name; watched; a pattern that matches nothing is an error',
+      ),
+      serviceTagsFile: optional(
+        path,
+        'the file of service tags that rules may name, as Microsoft publishes it (`ServiceTags_Public_*.json`); relative to this file; watched',
       ),
     }),
     'what is enforced',
@@ -187,15 +215,15 @@ export const settingsShape = object({
     object({
       headers: defaulted(
         object({
-          subscription: defaulted(identityHeader, {
+          subscription: defaulted(headerName, {
             default: 'x-nsp-subscription-id',
             description: "the caller's subscription",
           }),
-          perimeter: defaulted(identityHeader, {
+          perimeter: defaulted(headerName, {
             default: 'x-nsp-perimeter-id',
             description: "the caller's perimeter",
           }),
-          resource: defaulted(identityHeader, {
+          resource: defaulted(headerName, {
             default: 'x-nsp-resource-id',
             description: "the caller's resource id",
           }),
@@ -207,6 +235,10 @@ export const settingsShape = object({
         description:
           'peers that overwrite those headers themselves; from anyone else they are removed',
       }),
+      tokens: optional(
+        tokens,
+        'managed-identity tokens (JWT): who proves so who it is needs no header; absent: none is looked at',
+      ),
     }),
     { default: {}, description: 'who calls' },
   ),
@@ -227,6 +259,11 @@ export const settingsShape = object({
       nameservers: defaulted(list(text()), {
         default: [],
         description: "`address` or `address:port`; empty: the system's",
+      }),
+      nat64: defaulted(prefixes, {
+        default: [],
+        description:
+          'prefixes that the network translates to IPv4, such as `64:ff9b::/96`: an address in them is judged as the IPv4 address',
       }),
     }),
     { default: {}, description: 'what outbound connections may reach' },
@@ -346,5 +383,7 @@ export const settingsShape = object({
 /** Settings as written, of the right shape and with defaults, before they are checked for what they mean. */
 export type SettingsValue = Value<typeof settingsShape>
 export type ResourceValue = SettingsValue['resources'][number]
+export type TokensValue = NonNullable<SettingsValue['identity']['tokens']>
+export type IssuerValue = TokensValue['issuers'][number]
 export type InboundValue = SettingsValue['inbound'][number]
 export type OutboundValue = SettingsValue['outbound'][number]

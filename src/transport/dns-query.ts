@@ -37,6 +37,9 @@ const sharesOfTries = 3
 /** The system's servers change under a laptop or a VPN; c-ares reads them once. */
 const systemServersMs = seconds(30)
 
+/** A server may send thousands; a dial would never come to them, and each is kept. */
+const maxAddresses = 16
+
 const answerByCode: ReadonlyMap<string, FamilyAnswer> = new Map([
   ['ENOTFOUND', { kind: 'none' }],
   ['ENODATA', { kind: 'none' }],
@@ -85,14 +88,14 @@ export function createDnsQueries(options: DnsQueriesOptions): DnsQueries {
   }
 }
 
-/** Addresses that do not parse in their plain form (zone ids among them) are left out. */
+/** The first of them. Addresses that do not parse in their plain form (zone ids among them) are left out. */
 function answerOf(records: readonly { address: string; ttl: number }[]): FamilyAnswer {
   const addresses: IpAddress[] = []
   let ttl = Infinity
   for (const record of records) {
     const address = parseAddress(record.address)
     if (address === undefined) continue
-    addresses.push(address)
+    if (addresses.length < maxAddresses) addresses.push(address)
     ttl = Math.min(ttl, record.ttl)
   }
   return addresses.length === 0

@@ -23,6 +23,8 @@ export interface ResolverOptions {
   readonly timeoutMs: number
   /** Names asked for at a time; default 512. Others wait their turn within their `timeoutMs`. */
   readonly concurrency?: number
+  /** Names that wait; default 4096. Further ones count as timed out at once. */
+  readonly maxWaiting?: number
   /** Milliseconds on a monotonic clock. */
   readonly now?: () => number
 }
@@ -33,7 +35,10 @@ interface Cached {
 }
 
 const defaultConcurrency = 512
+const defaultMaxWaiting = 4096
 const maxCached = 10_000
+/** With all their addresses: a flood of names that each have many must not hold more. */
+const maxCachedAddresses = 40_000
 
 /** Answers count for their time to live, at most this long: a change of DNS must show soon. The guard vets each use. */
 const maxPositiveMs = seconds(30)
@@ -50,9 +55,15 @@ const failed: Resolution = { kind: 'failed', reason: 'dns-failed' }
  * other. Throws `PerimeterError` RF_SETTINGS for a name server that is not an address.
  */
 export function createResolver(options: ResolverOptions): Resolver {
-  const { hosts, timeoutMs, concurrency = defaultConcurrency, now = monotonicNow } = options
+  const { hosts, timeoutMs, now = monotonicNow } = options
+  const { concurrency = defaultConcurrency, maxWaiting = defaultMaxWaiting } = options
   const queries = createDnsQueries({ nameservers: options.nameservers, timeoutMs, now })
-  const cache = new LRUCache<Hostname, Cached>({ max: maxCached })
+  const cache = new LRUCache<Hostname, Cached>({
+    max: maxCached,
+    maxSize: maxCachedAddresses,
+    sizeCalculation: ({ resolution }) =>
+      resolution.kind === 'resolved' ? resolution.addresses.length : 1,
+  })
   /** Whoever asks for a name that is being asked for shares the answer. */
   const underWay = new Map<Hostname, Promise<Resolution>>()
   const waiting = new Set<() => void>()
@@ -126,7 +137,9 @@ export function createResolver(options: ResolverOptions): Resolver {
       if (fixed !== undefined) return { kind: 'resolved', addresses: fixed }
       const known = cached(name)
       if (known !== undefined) return known
-      return underWay.get(name) ?? lookUp(name)
+      const shared = underWay.get(name)
+      if (shared !== undefined) return shared
+      return waiting.size < maxWaiting ? lookUp(name) : timedOut
     },
   }
 }

@@ -44,6 +44,11 @@ export function parseAddress(text: string): IpAddress | undefined {
   }
 }
 
+/** The address of 4 or 16 bytes in network order, which it does not keep; undefined for another number of them. */
+export function addressFromBytes(bytes: Uint8Array): IpAddress | undefined {
+  return bytes.length === 4 || bytes.length === 16 ? parseAddress(formatBytes(bytes)) : undefined
+}
+
 /** Parses `address/length`, or a bare address as the prefix that holds only it. */
 export function parsePrefix(text: string): Prefix | PrefixProblem {
   const slash = text.indexOf('/')
@@ -85,6 +90,12 @@ export function prefixCovers(prefix: Prefix, address: IpAddress): boolean {
   const rest = prefix.length & 7
   const difference = (prefix.bytes[whole] ?? 0) ^ (address.bytes[whole] ?? 0)
   return difference >> (8 - rest) === 0
+}
+
+/** Whether two prefixes have an address in common: then one of them lies within the other. */
+export function prefixesOverlap(one: Prefix, other: Prefix): boolean {
+  const [wide, narrow] = one.length < other.length ? [one, other] : [other, one]
+  return prefixCovers(wide, { kind: 'address', bytes: narrow.bytes, text: narrow.text })
 }
 
 /**

@@ -66,7 +66,11 @@ const meanings = {
   'bad-request': { status: 400, message: 'the request is malformed or ambiguous' },
   'unknown-resource': { status: 404, message: 'there is no such resource here' },
   'unknown-caller': denial('the caller of this request is not known to the perimeter'),
+  'private-endpoint-not-approved': denial(
+    'the private endpoint of this connection is not approved for this resource',
+  ),
   limit: { status: 503, message: 'too much is in progress; try again later' },
+  loop: { status: 508, message: 'the request goes round in circles' },
   'address-not-public': denial(
     'the destination has no public address, and egress.privateAddresses grants it no other',
   ),
@@ -102,6 +106,8 @@ const errorCodes: ReadonlyMap<number, readonly [code: string, phrase: string]> =
   [502, ['BadGateway', 'Bad Gateway']],
   [503, ['ServerBusy', 'Service Unavailable']],
   [504, ['GatewayTimeout', 'Gateway Timeout']],
+  // RFC 5842 7.2.
+  [508, ['LoopDetected', 'Loop Detected']],
 ])
 
 /** HTTP status of a refusal. */

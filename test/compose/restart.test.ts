@@ -70,6 +70,43 @@ void t.test('mergeSettings keeps what only a restart changes and says so', (t) =
   t.end()
 })
 
+void t.test(
+  'mergeSettings: who has to send a PROXY header follows, unless the address changes',
+  (t) => {
+    const moved = { listen: { host: '127.0.0.1', port: 8081 } }
+    const at = { name: 'public', listen: { host: '127.0.0.1', port: 8080 } }
+    const stays = change(
+      { inbound: [{ ...at, proxyFrom: ['10.0.0.1/32'] }] },
+      { inbound: [{ ...at, proxyFrom: ['10.0.0.2/32'] }] },
+    )
+    t.match(stays.settings.inbound, [
+      { proxyProtocol: { trustedPrefixes: [prefix('10.0.0.2/32')] } },
+    ])
+    t.strictSame(stays.needsRestart, [])
+    const narrowed = change(
+      { inbound: [{ ...at, proxyFrom: ['10.0.0.1/32'] }] },
+      { inbound: [{ ...at, ...moved, proxyFrom: ['10.0.0.1/32'] }] },
+    )
+    t.equal(narrowed.settings.inbound.length, 1)
+    const cases = [
+      { note: 'another sender', before: ['10.0.0.1/32'], after: ['10.0.0.2/32'] },
+      { note: 'no sender any more', before: ['10.0.0.1/32'], after: undefined },
+      { note: 'a sender where there was none', before: undefined, after: ['10.0.0.1/32'] },
+    ]
+    for (const { note, before, after } of cases) {
+      const { settings, needsRestart } = change(
+        { inbound: [{ ...at, ...(before && { proxyFrom: before }) }] },
+        { inbound: [{ ...at, ...moved, ...(after && { proxyFrom: after }) }] },
+      )
+      t.strictSame(settings.inbound, [], note)
+      t.match(needsRestart, [
+        /`public` changed its address .* `proxyProtocol`, and denies until then/,
+      ])
+    }
+    t.end()
+  },
+)
+
 void t.test('mergeSettings leaves a removed listener out, so that it denies', (t) => {
   const { settings, needsRestart } = change({ outbound: [{ name: 'egress' }] }, { outbound: [] })
   t.strictSame(settings.outbound, [])

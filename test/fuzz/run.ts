@@ -1,8 +1,10 @@
 import { startAnswerCheck } from './compare-answers.ts'
+import { startHelloCheck } from './compare-hellos.ts'
 import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
 import { Dice, makeAnswer, makeRequests } from './grammar.ts'
+import { makeHello } from './hello-grammar.ts'
 
-export type Kind = 'request' | 'answer'
+export type Kind = 'request' | 'answer' | 'hello'
 
 export interface Find {
   readonly kind: Kind
@@ -16,9 +18,21 @@ const atOnce = 16
 /** No more than that: the first few say it all. */
 const maxFinds = 5
 
-/** Both checks, ready to be given bytes. */
+const kinds: readonly Kind[] = ['request', 'answer', 'hello']
+
+const makers: Readonly<Record<Kind, (dice: Dice) => string>> = {
+  request: makeRequests,
+  answer: makeAnswer,
+  hello: makeHello,
+}
+
+/** All checks, ready to be given bytes. */
 export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Check>>> {
-  return { request: await startRequestCheck(t), answer: await startAnswerCheck(t) }
+  return {
+    request: await startRequestCheck(t),
+    answer: await startAnswerCheck(t),
+    hello: startHelloCheck(),
+  }
 }
 
 /** What is wrong with the bytes, again and again: a machine that is busy lets deadlines pass that nothing is to blame for. */
@@ -43,8 +57,8 @@ export async function fuzz(
     while (performance.now() < until && finds.length < maxFinds) {
       const number = tried++
       const dice = new Dice(Math.imul(seed, 0x9e3779b1) + number)
-      const kind = number % 2 === 0 ? 'request' : 'answer'
-      const bytes = kind === 'request' ? makeRequests(dice) : makeAnswer(dice)
+      const kind = kinds[number % kinds.length] ?? 'request'
+      const bytes = makers[kind](dice)
       const problem = await confirm(checks[kind], bytes)
       if (problem !== undefined) finds.push({ kind, bytes, problem })
     }

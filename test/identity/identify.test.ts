@@ -2,9 +2,11 @@ import t, { type Test } from 'tap'
 import { collectEvidence, parsePeer } from '../../src/identity/evidence.ts'
 import { identify } from '../../src/identity/identify.ts'
 import type { Delivery } from '../../src/identity/caller.ts'
+import type { Proof, Statement } from '../../src/identity/proof.ts'
 import { buildInForce } from '../support/in-force.ts'
 import {
   address,
+  guid,
   guidFor,
   hostname,
   prefix,
@@ -53,6 +55,15 @@ const rules = {
   headersTrustedFrom: [prefix('10.0.1.0/24'), prefix('10.0.3.3/32')],
   trustedProxies: [prefix('10.0.2.0/24'), prefix('10.0.3.3/32'), prefix('2001:db8:2::/64')],
   forwardedHeader: 'x-forwarded-for' as const,
+  speakers: new Map([
+    [
+      'known',
+      {
+        perimeters: [shopGuid, billingGuid, guid(unknownGuid)],
+        subscriptions: [guid(testSubscription), guid(otherSubscription)],
+      },
+    ],
+  ]),
 }
 const gateway = '10.0.1.1'
 const proxy = '10.0.2.2'
@@ -65,11 +76,13 @@ interface Case {
   readonly raw?: readonly string[]
   readonly forwardedHeader?: 'forwarded'
   readonly delivery?: Delivery
+  readonly certificate?: Partial<Statement>
+  readonly token?: Partial<Statement>
   readonly want: string
 }
 
 /** `address:port subscriptions perimeters resource -removed…`, or the detail of a 400. */
-function run({ from, raw = [], delivery, forwardedHeader }: Case): string {
+function run({ from, raw = [], delivery, forwardedHeader, certificate, token }: Case): string {
   const used = forwardedHeader === undefined ? rules : { ...rules, forwardedHeader }
   const evidence = collectEvidence({
     rawHeaders: raw,
@@ -79,8 +92,10 @@ function run({ from, raw = [], delivery, forwardedHeader }: Case): string {
     headers: used.headers,
     forwardedHeader: used.forwardedHeader,
     delivery,
+    certificate: certificate && proof(certificate),
+    token: token && { kind: 'proof', proof: proof(token) },
   })
-  const result = identify(evidence, used, snapshot)
+  const result = identify(evidence, used, { snapshot, audience: undefined, now: 0 })
   if (result.kind === 'bad-request') return `400 ${result.detail}`
   const { caller, port, removedHeaders } = result
   const words = [
@@ -91,6 +106,15 @@ function run({ from, raw = [], delivery, forwardedHeader }: Case): string {
     ...removedHeaders.map((name) => `-${name}`),
   ]
   return words.join(' ')
+}
+
+function proof(said: Partial<Statement>): Proof {
+  const nothing = {
+    resource: undefined,
+    subscription: undefined,
+    perimeters: [],
+  }
+  return { speaker: 'known', statement: { ...nothing, ...said }, expiresAt: 1 }
 }
 
 function nameOf(guid: string): string {
@@ -302,8 +326,18 @@ void t.test(
         raw: [xff, '192.0.2.1'],
         want: `10.0.1.1:4711 -${xff}`,
       },
-      { note: 'a trusted proxy', from: proxy, raw: [xff, '192.0.2.1'], want: '192.0.2.1:' },
-      { note: 'with a port', from: proxy, raw: [xff, '192.0.2.1:99'], want: '192.0.2.1:99' },
+      {
+        note: 'a trusted proxy',
+        from: proxy,
+        raw: [xff, '192.0.2.1'],
+        want: '192.0.2.1:',
+      },
+      {
+        note: 'with a port',
+        from: proxy,
+        raw: [xff, '192.0.2.1:99'],
+        want: '192.0.2.1:99',
+      },
       {
         note: 'what the client wrote stands left of what the proxy saw (oauth2-proxy#3506)',
         from: proxy,
@@ -322,7 +356,11 @@ void t.test(
         raw: [xff, '10.0.2.7, 10.0.2.8'],
         want: '10.0.2.7:',
       },
-      { note: 'nothing forwarded: the proxy itself', from: proxy, want: '10.0.2.2:4711' },
+      {
+        note: 'nothing forwarded: the proxy itself',
+        from: proxy,
+        want: '10.0.2.2:4711',
+      },
       {
         note: 'a mapped hop is the IPv4',
         from: proxy,
@@ -417,8 +455,100 @@ void t.test('a delivery is the member that the outbound listener speaks for', as
     {
       note: 'a resource that a reload removed is nobody',
       from: undefined,
-      delivery: { ...delivery, source: resourceId('gone'), peer: undefined, peerPort: undefined },
+      delivery: {
+        ...delivery,
+        source: resourceId('gone'),
+        peer: undefined,
+        peerPort: undefined,
+      },
       want: 'nowhere:',
     },
   ])
+})
+
+void t.test(
+  'a proof counts from anybody, in place of headers, under the rules for members',
+  async (t) => {
+    const member = { resource: resourceId('orders') }
+    const stray = { resource: resourceId('stranger', otherSubscription) }
+    check(t, [
+      {
+        note: 'a member has the perimeter that the snapshot gives it, whatever its proof says',
+        from: client,
+        certificate: {
+          ...member,
+          perimeters: [billingGuid, guid(unknownGuid)],
+        },
+        want: `203.0.113.9:4711 sub=1111 nsp=shop res=orders`,
+      },
+      {
+        note: 'of the perimeters of a stranger those count whose members are not known here',
+        from: client,
+        token: { ...stray, perimeters: [shopGuid, guid(unknownGuid)] },
+        want: '203.0.113.9:4711 sub=2222 nsp=unknown res=stranger',
+      },
+      {
+        note: 'a perimeter whose members are known is nobody else`s, resource or not',
+        from: client,
+        token: { perimeters: [shopGuid] },
+        want: '203.0.113.9:4711',
+      },
+      {
+        note: 'a gateway that says otherwise is not heard, and that is noted',
+        from: gateway,
+        raw: ['x-nsp-resource-id', orders],
+        token: stray,
+        want: '10.0.1.1:4711 sub=2222 res=stranger -x-nsp-resource-id',
+      },
+      {
+        note: 'a gateway that says two things is refused all the same',
+        from: gateway,
+        raw: ['x-nsp-resource-id', orders, 'x-nsp-resource-id', orders],
+        token: stray,
+        want: '400 several resource headers',
+      },
+      {
+        note: 'a certificate and a token of two callers',
+        from: client,
+        certificate: member,
+        token: stray,
+        want: '400 two proofs that name different callers',
+      },
+      {
+        note: 'a delivery says who it is, and no proof on it does',
+        from: undefined,
+        delivery: {
+          source: resourceId('orders'),
+          name: hostname('invoices.example'),
+          port: 443,
+          correlationId: 'one',
+          peer: address('127.0.0.1'),
+          peerPort: 7,
+        },
+        token: stray,
+        want: '127.0.0.1:7 sub=1111 nsp=shop res=orders',
+      },
+    ])
+  },
+)
+
+void t.test('a caller is who its proof says for as long as that lasts', async (t) => {
+  const evidence = collectEvidence({
+    rawHeaders: [],
+    peer: parsePeer(client),
+    peerPort: 1,
+    listener: 'public',
+    headers: rules.headers,
+    forwardedHeader: rules.forwardedHeader,
+    token: { kind: 'proof', proof: proof({ resource: resourceId('orders') }) },
+  })
+  t.match(identify(evidence, rules, { snapshot, audience: undefined, now: 0 }), {
+    expiresAt: 1,
+    note: undefined,
+  })
+  t.match(identify(evidence, rules, { snapshot, audience: undefined, now: 1 }), {
+    caller: { resourceId: undefined, subscriptions: [], perimeters: [] },
+    expiresAt: Number.POSITIVE_INFINITY,
+    note: 'proof that has expired',
+  })
 })

@@ -10,6 +10,7 @@ function connectionOf(): Connection {
     delivery: undefined,
     peer: undefined,
     peerPort: undefined,
+    proxied: undefined,
     isTooMany: false,
     hasSpoken: false,
     isDeaf: false,

@@ -157,7 +157,7 @@ const cases: readonly {
 
 for (const { note, facts, reason } of cases) {
   void t.test(`judgeTcp: ${note}`, (t) => {
-    const { decision } = judgeTcp(facts, inForce)
+    const { decision } = judgeTcp(facts, inForce, { now: 0 })
     t.equal(decision.reason, reason)
     const allows = ['access-rule', 'private-endpoint', 'same-perimeter'].includes(reason)
     t.equal(decision.effect, allows ? 'allow' : 'deny')
@@ -167,7 +167,7 @@ for (const { note, facts, reason } of cases) {
 }
 
 void t.test('judgeTcp: nothing in force denies', (t) => {
-  t.match(judgeTcp(plain, undefined), {
+  t.match(judgeTcp(plain, undefined, { now: 0 }), {
     decision: { effect: 'deny', reason: 'internal-error', category: undefined },
     detail: 'no policy is in force',
   })
@@ -175,12 +175,12 @@ void t.test('judgeTcp: nothing in force denies', (t) => {
 })
 
 void t.test('judgeTcp: says who called, and under which name', (t) => {
-  t.match(judgeTcp(plain, inForce), {
+  t.match(judgeTcp(plain, inForce, { now: 0 }), {
     caller: { address: { text: '192.0.2.7' }, subscriptions: [], perimeters: [] },
     callerPort: 40_000,
     authority: undefined,
   })
-  t.match(judgeTcp(from('orders'), inForce), {
+  t.match(judgeTcp(from('orders'), inForce, { now: 0 }), {
     caller: { address: { text: '10.0.0.1' }, resourceId: { name: 'orders' } },
     callerPort: 50_000,
     authority: { host: { kind: 'name', name: 'ledger.test' }, port: 5432 },

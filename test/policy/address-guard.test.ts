@@ -266,10 +266,106 @@ void t.test('createAddressGuard: two grants for one name add up', async (t) => {
     ...grantsOf({ 'a.example': ['10.0.0.0/8'] }),
     ...grantsOf({ 'a.example': ['192.168.0.0/16'] }),
   ]
-  const both = createAddressGuard({ grants, ownListeners: () => [], ownAddresses: [] })
+  const both = createAddressGuard({ grants, ownListeners: () => [], ownAddresses: () => [] })
   t.equal(refuse(both, { host: 'a.example', address: '10.0.0.1' }), undefined)
   t.equal(refuse(both, { host: 'a.example', address: '192.168.0.1' }), undefined)
   t.equal(refuse(both, { host: 'a.example', address: '172.16.0.1' }), 'private address')
+})
+
+const translating = createAddressGuard({
+  grants: grantsOf({
+    'db.example': ['10.1.0.0/16'],
+    'single.example': ['2a00:64::a9fe:a9fe/128', '10.9.9.9/32'],
+    'range.example': ['64:ff9b::/96', '127.0.0.0/8'],
+  }),
+  ownListeners: () => [{ address: 'any-v4', port: 8080 }],
+  ownAddresses: () => [addressOf('20.1.1.1')],
+  nat64: ['64:ff9b::/96', '2a00:64::/96', '2a00:65::/64'].map((text) => {
+    const prefix = parsePrefix(text)
+    if (!isPrefix(prefix)) throw new Error(`not a prefix: ${text}`)
+    return prefix
+  }),
+})
+
+const translated = [
+  { note: 'public', address: '64:ff9b::808:808', want: undefined },
+  {
+    note: 'public, as a literal',
+    host: '[64:ff9b::808:808]',
+    address: '64:ff9b::808:808',
+  },
+  { note: "public, by the network's own prefix", address: '2a00:64::808:808' },
+  {
+    note: 'metadata',
+    address: '64:ff9b::a9fe:a9fe',
+    want: 'embedded-ipv4: metadata address',
+  },
+  {
+    note: "metadata by the network's own prefix",
+    address: '2a00:64::a9fe:a9fe',
+    want: 'embedded-ipv4: metadata address',
+  },
+  {
+    note: 'WireServer, which has a public address',
+    address: '64:ff9b::a83f:8110',
+    want: 'embedded-ipv4: metadata address',
+  },
+  {
+    note: 'private',
+    address: '64:ff9b::a01:203',
+    want: 'embedded-ipv4: private address',
+  },
+  {
+    note: 'private and granted',
+    host: 'db.example',
+    address: '64:ff9b::a01:203',
+  },
+  {
+    note: 'a single private one',
+    host: 'single.example',
+    address: '64:ff9b::a09:909',
+  },
+  {
+    note: 'loopback, of a prefix and a range that are granted',
+    host: 'range.example',
+    address: '64:ff9b::7f00:1',
+    want: 'embedded-ipv4: loopback address',
+  },
+  {
+    note: 'a single address of the prefix',
+    host: 'single.example',
+    address: '2a00:64::a9fe:a9fe',
+  },
+  {
+    note: 'the same without its grant, as a literal',
+    host: '[2a00:64::a9fe:a9fe]',
+    address: '2a00:64::a9fe:a9fe',
+    want: 'embedded-ipv4: metadata address',
+  },
+  {
+    note: 'our own listener',
+    address: '64:ff9b::1401:101',
+    port: 8080,
+    want: 'embedded-ipv4: own listener',
+  },
+  {
+    note: 'one that does not say which IPv4 address',
+    address: '2a00:65::a908:808:808:0',
+    want: 'embedded-ipv4 address',
+  },
+  {
+    note: 'a prefix that is not translated here',
+    address: '64:ff9b:1::808:808',
+    want: 'embedded-ipv4 address',
+  },
+  { note: 'an ordinary address', address: '2a00:1450::1' },
+]
+
+void t.test('createAddressGuard: judges what the network translates as the IPv4 address', (t) => {
+  for (const { note, want, host = 'a.example', ...request } of translated) {
+    t.equal(refuse(translating, { host, ...request }), want, note)
+  }
+  t.end()
 })
 
 const ownCases = [
@@ -358,7 +454,7 @@ void t.test(
         'single.example': ['20.1.1.1/32'],
       }),
       ownListeners: () => listeners,
-      ownAddresses: ['20.1.1.1', '20.1.1.3', '10.0.0.1', '2a00::1'].map(addressOf),
+      ownAddresses: () => ['20.1.1.1', '20.1.1.3', '10.0.0.1', '2a00::1'].map(addressOf),
     })
     t.equal(
       refuse(own, { host: 'a.example', address: '20.1.1.1', port: 8080 }),
@@ -421,11 +517,15 @@ interface Asked {
 function refuse(by: AddressGuard, { host, address, port = 443 }: Asked): string | undefined {
   const parsed = parseHost(host)
   if (parsed === undefined) throw new Error(`not a host: ${host}`)
-  return by.refuse({ host: parsed, address: addressOf(address), port })
+  return by.refuse({ host: parsed, address: addressOf(address), port })?.detail
 }
 
 function guard(names: Readonly<Record<string, readonly string[]>>): AddressGuard {
-  return createAddressGuard({ grants: grantsOf(names), ownListeners: () => [], ownAddresses: [] })
+  return createAddressGuard({
+    grants: grantsOf(names),
+    ownListeners: () => [],
+    ownAddresses: () => [],
+  })
 }
 
 function grantsOf(names: Readonly<Record<string, readonly string[]>>): AddressGrant[] {

@@ -18,7 +18,8 @@ export function buildInForce(parts: InForceParts): InForce {
   const guard = createAddressGuard({
     grants: settings.egress.privateAddresses,
     ownListeners: () => [],
-    ownAddresses: [],
+    ownAddresses: () => [],
+    nat64: settings.egress.nat64,
   })
   const backendAuthorities = readAuthorities(settings)
   return { version: snapshot.version, settings, snapshot, guard, backendAuthorities }

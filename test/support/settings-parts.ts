@@ -1,5 +1,9 @@
 import type { Perimeter, AccessMode, LinkStatus } from '../../src/perimeter/perimeter.ts'
-import type { PublicNetworkAccess, Resource } from '../../src/perimeter/resource.ts'
+import type {
+  PrivateEndpoint,
+  PublicNetworkAccess,
+  Resource,
+} from '../../src/perimeter/resource.ts'
 import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
 import type {
@@ -48,12 +52,16 @@ export interface ResourceParts {
     readonly defaultAction: 'Allow' | 'Deny'
     readonly ipRules?: readonly string[]
   }
+  readonly privateEndpoints?: readonly PrivateEndpoint[]
+  readonly audience?: string
 }
 
 export interface RuleParts {
   readonly name: string
   readonly addressPrefixes?: readonly string[]
   readonly subscriptions?: readonly string[]
+  /** Prefixes of each tag. */
+  readonly serviceTags?: Readonly<Record<string, readonly string[]>>
   /** Makes it an outbound rule. */
   readonly fullyQualifiedDomainNames?: readonly string[]
 }
@@ -87,12 +95,13 @@ export interface InForceParts {
   readonly resources?: readonly ResourceParts[]
   readonly perimeters?: readonly PerimeterParts[]
   readonly inbound?: readonly (Partial<
-    Omit<InboundListener, 'resource' | 'clients' | 'trustedProxies'>
+    Omit<InboundListener, 'resource' | 'clients' | 'trustedProxies' | 'proxyProtocol'>
   > & {
     readonly name: string
     readonly resource?: string
     readonly clients?: readonly string[]
     readonly trustedProxies?: readonly string[]
+    readonly proxyFrom?: readonly string[]
   })[]
   readonly outbound?: readonly (Partial<Omit<OutboundListener, 'resource' | 'clients'>> & {
     readonly name: string
@@ -100,11 +109,14 @@ export interface InForceParts {
     readonly clients?: readonly string[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
+  readonly speakers?: Settings['identity']['speakers']
+  readonly tokens?: Settings['identity']['tokens']
   readonly egress?: {
     readonly ports?: readonly number[]
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
+    readonly nat64?: readonly string[]
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -135,7 +147,8 @@ export function guidFor(name: string): Guid {
   return guid(`00000000-0000-4000-8000-${hex}`)
 }
 
-function guid(text: string): Guid {
+/** A GUID that the test relies on. */
+export function guid(text: string): Guid {
   return parsed(parseGuid(text), text)
 }
 
@@ -158,6 +171,8 @@ export function authority(text: string): Authority {
 }
 
 export function settingsFrom(parts: InForceParts): Settings {
+  const tokenHeader = parts.tokens?.header
+  const ownTokenHeader = tokenHeader === 'authorization' ? undefined : tokenHeader
   return {
     file: '/etc/ringfence/ringfence.yaml',
     instance: 'test',
@@ -175,6 +190,7 @@ export function settingsFrom(parts: InForceParts): Settings {
       clients: (listener.clients ?? []).map(prefix),
       resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
       trustedProxies: (listener.trustedProxies ?? []).map(prefix),
+      proxyProtocol: listener.proxyFrom && { trustedPrefixes: listener.proxyFrom.map(prefix) },
     })),
     outbound: (parts.outbound ?? []).map((listener) => ({
       listen: { host: '127.0.0.1', port: 0 },
@@ -187,8 +203,11 @@ export function settingsFrom(parts: InForceParts): Settings {
         subscription: 'x-nsp-subscription-id',
         perimeter: 'x-nsp-perimeter-id',
         resource: 'x-nsp-resource-id',
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
+      speakers: parts.speakers ?? new Map(),
+      tokens: parts.tokens,
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -202,6 +221,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {
       file: '-',
@@ -250,6 +270,14 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
         direction: rule.fullyQualifiedDomainNames === undefined ? 'Inbound' : 'Outbound',
         addressPrefixes: (rule.addressPrefixes ?? []).map(prefix),
         subscriptions: (rule.subscriptions ?? []).map(guid),
+        ...(rule.serviceTags === undefined
+          ? {}
+          : {
+              serviceTags: Object.entries(rule.serviceTags).map(([name, prefixes]) => ({
+                name,
+                addressPrefixes: prefixes.map(prefix),
+              })),
+            }),
         fullyQualifiedDomainNames: (rule.fullyQualifiedDomainNames ?? []).map(pattern),
       })),
     })),
@@ -297,6 +325,8 @@ function resourceFrom(parts: ResourceParts): Resource {
             ipRules: (parts.firewall.ipRules ?? []).map(prefix),
           },
         }),
+    ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
+    ...(parts.audience === undefined ? {} : { audience: parts.audience }),
   }
 }
 

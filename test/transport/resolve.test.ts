@@ -74,6 +74,30 @@ const answers: readonly { note: string; script: Script; want: string }[] = [
     want: '20.0.0.9',
   },
   {
+    note: 'an alias that leads nowhere is followed by nobody',
+    script: { A: { records: [{ type: 'CNAME', value: 'real.example' }] } },
+    want: 'dns-failed',
+  },
+  {
+    note: 'aliases that lead round in circles',
+    script: {
+      A: {
+        records: [
+          { type: 'CNAME', value: 'b.example' },
+          { owner: 'b.example', type: 'CNAME', value: 'a.example' },
+        ],
+      },
+    },
+    want: 'dns-failed',
+  },
+  {
+    note: 'sixteen addresses of a family and no more',
+    script: {
+      A: a(...Array.from({ length: 40 }, (_, index) => `20.0.0.${index}`)),
+    },
+    want: Array.from({ length: 16 }, (_, index) => `20.0.0.${index}`).join(' '),
+  },
+  {
     note: 'an IPv4-mapped IPv6 address is the IPv4 address',
     script: { AAAA: aaaa('0:0:0:0:0:ffff:a00:1') },
     want: '10.0.0.1',
@@ -155,6 +179,22 @@ void t.test('createResolver: time is bounded', async (t) => {
     t.notOk(server.questions.some((question) => question.endsWith('b.example')))
   })
 
+  await t.test('beyond those that may wait, at once', async (t) => {
+    const { resolve, server } = await resolving(t, {
+      respond: () => ({ silent: true }),
+      timeoutMs: 400,
+      concurrency: 1,
+      maxWaiting: 2,
+    })
+    const kept = ['a.example', 'b.example', 'c.example'].map((name) => resolve(name))
+    const started = performance.now()
+    t.equal(shown(await resolve('d.example')), 'dns-timeout')
+    t.ok(performance.now() - started < 200, 'nobody waited')
+    const shared = resolve('c.example')
+    t.same((await Promise.all([...kept, shared])).map(shown), Array(4).fill('dns-timeout'))
+    t.notOk(server.questions.some((question) => question.endsWith('d.example')))
+  })
+
   await t.test('a lost datagram is sent again', async (t) => {
     let lost = 0
     const { resolve } = await resolving(t, {
@@ -195,6 +235,18 @@ void t.test('createResolver: who asks for the same name shares the answer', asyn
 
 const lifetimes = [
   { note: 'its time to live', answer: a('20.0.0.1', { ttl: 10 }), keptMs: 9_000, goneMs: 11_000 },
+  {
+    note: 'the shortest of its records, an alias among them',
+    answer: {
+      records: [
+        { type: 'CNAME', value: 'real.example', ttl: 5 },
+        { owner: 'real.example', type: 'A', value: '20.0.0.1', ttl: 20 },
+        { owner: 'real.example', type: 'A', value: '20.0.0.2', ttl: 10 },
+      ],
+    } satisfies Answer,
+    keptMs: 4_500,
+    goneMs: 5_500,
+  },
   { note: 'at most 30 s', answer: a('20.0.0.1', { ttl: 86_400 }), keptMs: 29_000, goneMs: 31_000 },
   { note: 'no such name: 2 s', answer: noSuchName, keptMs: 1_500, goneMs: 2_500 },
   {
@@ -240,7 +292,7 @@ void t.test('createResolver: a name that turns private is refused by the guard',
     respond: ({ type }) => (type === 'A' ? a(address, { ttl: 1 }) : none),
     now: () => clock,
   })
-  const guard = createAddressGuard({ grants: [], ownListeners: () => [], ownAddresses: [] })
+  const guard = createAddressGuard({ grants: [], ownListeners: () => [], ownAddresses: () => [] })
   const host = { kind: 'name', name: nameOf('rebind.example') } as const
   const verdicts = async (): Promise<unknown[]> => {
     const resolution = await resolve('rebind.example')
