@@ -4,13 +4,13 @@ import {
   integer,
   integerOr,
   list,
-  map,
   object,
   optional,
   required,
   text,
   type Value,
 } from '../documents/shape.ts'
+import { egressShape } from './egress-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
 import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
@@ -19,7 +19,6 @@ import { durationMs, headerName, path, plainText, tokens } from './tokens-schema
  * `config/settings.schema.json` and the README's table all come from it.
  */
 
-const port = integer({ minimum: 1, maximum: 65_535 })
 /** 0 takes a free one. */
 const listenPort = integer({ minimum: 0, maximum: 65_535 })
 const prefixes = list(text())
@@ -242,32 +241,10 @@ export const settingsShape = object({
     }),
     { default: {}, description: 'who calls' },
   ),
-  egress: defaulted(
-    object({
-      ports: defaulted(list(port), {
-        default: [80, 443],
-        description: 'ports that FQDN rules cover',
-      }),
-      privateAddresses: defaulted(map('name or `*.name`', prefixes), {
-        default: {},
-        description: 'prefixes that a name may resolve to although they are not public',
-      }),
-      hosts: defaulted(map('name', list(text(), { minItems: 1 })), {
-        default: {},
-        description: 'fixed answers: addresses of a name; guarded like DNS answers',
-      }),
-      nameservers: defaulted(list(text()), {
-        default: [],
-        description: "`address` or `address:port`; empty: the system's",
-      }),
-      nat64: defaulted(prefixes, {
-        default: [],
-        description:
-          'prefixes that the network translates to IPv4, such as `64:ff9b::/96`: an address in them is judged as the IPv4 address',
-      }),
-    }),
-    { default: {}, description: 'what outbound connections may reach' },
-  ),
+  egress: defaulted(egressShape, {
+    default: {},
+    description: 'what outbound connections may reach',
+  }),
   audit: defaulted(
     object({
       file: defaulted(path, {
