@@ -17,6 +17,8 @@ export interface EvidenceInput {
   readonly listener: string
   readonly headers: IdentityHeaderNames
   readonly forwardedHeader: ForwardedHeader
+  /** Of a request: whatever read it takes out fields that are none, without a word. */
+  readonly mayLackFields?: boolean
   /** Of the connection's verified client certificate. */
   readonly certificate?: Proof | undefined
   /** Of the request's verified token. */
@@ -51,6 +53,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     proxied: input.proxied,
     listener: input.listener,
     forwarded,
+    mayLackFields: input.mayLackFields ?? false,
     forwardingHeaders,
     identityHeaders,
     proofs: [certificate, token].filter((proof) => proof !== undefined),

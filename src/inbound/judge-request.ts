@@ -22,6 +22,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
+  /** It came by a library that takes out fields that are none, without a word. */
+  readonly mayLackFields?: boolean
   /** What its verified token proves; absent: there is none. */
   readonly token?: Proof | undefined
 }
