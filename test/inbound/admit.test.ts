@@ -63,6 +63,7 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       warn: () => {},
       error: (...words: unknown[]) => complaints.push(words),
     },
+    verifyToken: () => ({ kind: 'nothing', note: '', until: 0 }) as const,
     newCorrelationId: () => 'unused',
     via: () => ownViaOf('0123456789abcdef'),
     now: () => 1,
