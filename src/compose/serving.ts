@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
@@ -10,6 +9,7 @@ import type { Settings } from '../settings/settings.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import { createDial } from '../transport/dial.ts'
 import type { Bound } from './bound.ts'
+import { createCorrelationIds } from './correlation-ids.ts'
 import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
@@ -52,7 +52,7 @@ export function createServing(given: ServingPorts): Serving {
   const monotonicNow = () => performance.now()
   const ports = {
     ...rest,
-    newCorrelationId: randomUUID,
+    newCorrelationId: createCorrelationIds(),
     monotonicNow,
     verifyToken: createTokenVerification({ ...given, fetchJwks, monotonicNow }),
   }
