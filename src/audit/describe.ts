@@ -38,6 +38,8 @@ export const endDescriptions = {
   'backend-timeout': 'The other side did not answer in time',
   'backend-reset': 'The other side broke the connection',
   'backend-invalid': 'The other side gave an answer that is not valid HTTP',
+  'upstream-proxy-failed': 'The upstream proxy could not be used',
+  'upstream-proxy-refused': 'The upstream proxy refused the connection',
   loop: 'The other side was a listener of this instance',
   complete: 'Ended as it should',
   'client-closed': 'The client closed the connection',

@@ -59,7 +59,8 @@ export async function loadSettings(
   )
   checkIdentity(settings, findings)
   checkDurations(settings, findings)
-  const files = await checkKeyFiles(parts, { findings, now: Date.now() })
+  const { upstreamProxy } = settings.egress
+  const files = await checkKeyFiles({ ...parts, upstreamProxy }, { findings, now: Date.now() })
   return { settings, resources: parts.resources, findings, files }
 }
 
@@ -132,7 +133,7 @@ function assemble(
       }),
       speakers: new Map(),
     },
-    egress: readEgress(value.egress, findings),
+    egress: readEgress(value.egress, { directory, findings }),
     audit: {
       ...value.audit,
       file: value.audit.file === '-' ? '-' : resolve(directory, value.audit.file),

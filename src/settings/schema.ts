@@ -262,6 +262,25 @@ export const settingsShape = object({
         default: [],
         description: "`address` or `address:port`; empty: the system's",
       }),
+      upstreamProxy: optional(
+        object({
+          url: required(text(), '`http://host:port` or `https://host:port`; dialled as written'),
+          credentialsFile: optional(
+            path,
+            'file of one line, `user:password`, for the proxy alone; relative to the settings file',
+          ),
+          caFile: optional(
+            path,
+            "PEM file that the certificate of an `https:` proxy is verified against; absent: the system's authorities",
+          ),
+          noProxy: defaulted(list(text()), {
+            default: [],
+            description:
+              'what is reached directly: `name`, `*.name` or `.name` (below it), a prefix for literals; each with or without `:port`',
+          }),
+        }),
+        'the one way out: everything else is asked of this proxy by CONNECT, and by name only, which no guard sees',
+      ),
       nat64: defaulted(prefixes, {
         default: [],
         description:
