@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
@@ -10,13 +9,16 @@ import type { Settings } from '../settings/settings.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import { createDial } from '../transport/dial.ts'
 import type { Bound } from './bound.ts'
+import { createCorrelationIds } from './correlation-ids.ts'
 import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
+import { fetchJwks } from './fetch-jwks.ts'
 import { createFollowingResolver, followSwap } from './follow.ts'
 import { createVia } from './own-via.ts'
 import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
+import { createTokenVerification } from './token-verification.ts'
 
 export interface ServingPorts {
   /** Listeners to open. What else settings say is looked up in what is in force. */
@@ -47,10 +49,12 @@ export interface Serving {
 export function createServing(given: ServingPorts): Serving {
   const { listeners, bound, boot, ...rest } = given
   const { currentInForce, openConnections } = given
+  const monotonicNow = () => performance.now()
   const ports = {
     ...rest,
-    newCorrelationId: randomUUID,
-    monotonicNow: () => performance.now(),
+    newCorrelationId: createCorrelationIds(),
+    monotonicNow,
+    verifyToken: createTokenVerification({ ...given, fetchJwks, monotonicNow }),
   }
   const inboundPorts = { ...ports, via: createVia(boot, 'inbound') }
   const dial = createDial()

@@ -73,5 +73,6 @@ export function factsOf(
     peerPort,
     proxied,
     delivery,
+    token: undefined,
   }
 }

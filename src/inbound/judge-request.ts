@@ -1,7 +1,7 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
 import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
-import type { Proof } from '../identity/proof.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateInbound } from '../policy/evaluate-inbound.ts'
@@ -22,8 +22,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
-  /** What its verified token proves; absent: there is none. */
-  readonly token?: Proof | undefined
+  /** What its token came to. `prove` sets it, once, before the request is judged; absent: there is none. */
+  token?: TokenFinding | undefined
 }
 
 /** The judgement of a request or connection: the decision, and what was found out on the way to it. */
@@ -94,7 +94,8 @@ export function judgeRequest(
     forwardedHeader: listener.forwardedHeader,
   })
   const rules = { ...settings.identity, ...listener }
-  const identification = identify(evidence, rules, { snapshot, now })
+  const audience = resource.resource?.audience
+  const identification = identify(evidence, rules, { snapshot, audience, now })
   if (identification.kind === 'bad-request') {
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }

@@ -16,6 +16,7 @@ import { backendHeaders, backendHeadersInput, hasBody, upgradeFields } from './b
 import { type Connection } from './connection.ts'
 import { findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
+import { whenProven } from './prove.ts'
 import { refuseBare } from './refuse.ts'
 import { formatHead, relayBareResponse } from './relay-bare-response.ts'
 import { clientHeaders } from '../wire/response-head.ts'
@@ -105,6 +106,16 @@ class ServedUpgrade {
   }
 
   begin(refuseAs: RefuseAs | undefined): void {
+    const { facts, correlationId } = this.#exchange
+    whenProven(this.#context.ports, facts, {
+      correlationId,
+      refuseAs,
+      isOver: () => this.#isOver(),
+      next: () => this.#decide(refuseAs),
+    })
+  }
+
+  #decide(refuseAs: RefuseAs | undefined): void {
     const { ports } = this.#context
     const { facts, correlationId } = this.#exchange
     const limit = ports.currentInForce()?.settings.limits.tunnelsPerResource ?? 0

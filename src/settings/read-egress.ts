@@ -37,6 +37,7 @@ export function readEgress(
       }),
     }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
+    tls: value.tls,
     nat64,
     upstreamProxy:
       value.upstreamProxy === undefined

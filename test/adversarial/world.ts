@@ -165,6 +165,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
       error: (fault: unknown) => void faults.push(fault),
     },
     newCorrelationId: () => `id-${++ids}`,
+    verifyToken: () => ({ kind: 'nothing', note: 'nobody is asked', until: 0 }),
     via: createVia('world', 'inbound'),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),

@@ -49,9 +49,9 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       get size() {
         return registry.size
       },
-      register(entry) {
+      register(entry, judged) {
         beforeRegister?.()
-        return neverRegisters !== true && registry.register(entry)
+        return neverRegisters !== true && registry.register(entry, judged)
       },
       unregister: (entry) => registry.unregister(entry),
       judgeAgain: (version) => registry.judgeAgain(version),
@@ -63,6 +63,7 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       warn: () => {},
       error: (...words: unknown[]) => complaints.push(words),
     },
+    verifyToken: () => ({ kind: 'nothing', note: '', until: 0 }) as const,
     newCorrelationId: () => 'unused',
     via: () => ownViaOf('0123456789abcdef'),
     now: () => 1,

@@ -1,5 +1,7 @@
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { EndedExchange } from '../../src/audit/meter.ts'
+import { createTokenVerification } from '../../src/compose/token-verification.ts'
+import type { FetchJwks } from '../../src/identity/key-source.ts'
 import { createInboundProxy, type InboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { ListenerPem } from '../../src/inbound/listener.ts'
 import { createTcpProxy } from '../../src/inbound/tcp-proxy.ts'
@@ -49,6 +51,8 @@ export async function startInbound(
     readonly pem?: ListenerPem
     readonly dial?: Dial
     readonly slots?: TunnelSlots
+    /** Asked for keys of issuers that have a URL. */
+    readonly fetchJwks?: FetchJwks
     /** What it adds to Via, as `1.1 ringfence-…`. */
     readonly viaId?: string
   } = {},
@@ -98,6 +102,13 @@ export async function startInbound(
     },
     log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     newCorrelationId: () => `correlation-${++ids}`,
+    verifyToken: createTokenVerification({
+      currentInForce: inForce.current,
+      fetchJwks: options.fetchJwks ?? (() => Promise.reject(new Error('nobody is asked'))),
+      log: { warn: complain },
+      now: () => Date.now(),
+      monotonicNow,
+    }),
     via: () => ownViaOf(options.viaId ?? defaultViaId),
     now: () => Date.now(),
     monotonicNow,
