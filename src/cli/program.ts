@@ -24,6 +24,14 @@ interface ExplainFlags {
   readonly json: boolean
 }
 
+interface LockdownFlags {
+  readonly config: string
+  readonly print: boolean
+  readonly uid: string
+  readonly workload: readonly string[]
+  readonly resolver: readonly string[]
+}
+
 interface CertificateFlags {
   readonly into: string
   readonly perimeter: string
@@ -133,6 +141,22 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
     .action(async (options: { config: string; json: boolean }) => {
       const { runDoctor } = await import('./commands/doctor.ts')
       end(await runDoctor({ ...options, ...streams }))
+    })
+
+  command('lockdown', 'print nftables rules that leave processes no way out but through Ringfence')
+    .option('--print', 'print them; nothing is changed', false)
+    .requiredOption('--uid <uid>', 'the account that Ringfence runs as: it alone may go out')
+    .requiredOption('--workload <uid...>', 'accounts that are held, none of which may be that one')
+    .option('--resolver <address...>', 'name servers that everyone may ask', [])
+    .addHelpText(
+      'after',
+      example(
+        'ringfence lockdown --print --uid 10777 --workload 1000 --resolver 10.0.0.10 | nft -f -',
+      ),
+    )
+    .action(async (options: LockdownFlags) => {
+      const { runLockdown } = await import('./commands/lockdown.ts')
+      end(await runLockdown({ ...options, ...streams }))
     })
 
   command('decide', 'decide requests from standard input, one line of JSON each')
