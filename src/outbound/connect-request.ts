@@ -8,6 +8,7 @@ import type { Tunnel } from '../transport/tunnel.ts'
 import { seconds } from '../units.ts'
 import { type Beginning, readBeginning } from '../wire/beginning.ts'
 import { type ClientHello, nameIn } from '../wire/client-hello.ts'
+import type { RawHeaders } from '../wire/headers.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
 import { goesRound, hopsOf } from '../wire/via.ts'
@@ -114,7 +115,7 @@ export class ConnectRequest implements UnderWay {
       if (name === undefined) this.#refuse({ decision: this.#exchange.deny(reasonOf(hello)) })
       else {
         this.#hello = hello
-        await this.#seek(this.#exchange.asked({ host: { kind: 'name', name }, port }))
+        await this.#seek(this.#exchange.asked({ host: { kind: 'name', name }, port }), [])
       }
     } catch (error) {
       this.#context.ports.log.error({ err: error }, 'a redirected connection could not be served')
@@ -163,11 +164,11 @@ export class ConnectRequest implements UnderWay {
       const names = inForce.settings.identity.headers
       this.#exchange.removedHeaders = callerHeaderNames(request.rawHeaders, names)
     }
-    await this.#seek(asked)
+    await this.#seek(asked, request.rawHeaders)
   }
 
   /** From what is asked to the tunnel. */
-  async #seek(asked: Asked): Promise<void> {
+  async #seek(asked: Asked, rawHeaders: RawHeaders): Promise<void> {
     const { ports, slots, dialPeer } = this.#context
     this.#asked = asked
     const inForce = ports.currentInForce()
@@ -193,7 +194,7 @@ export class ConnectRequest implements UnderWay {
       ports,
       dialPeer,
       protocol,
-      rawHeaders: request.rawHeaders,
+      rawHeaders,
       via: this.#context.via,
       signal: this.#aborted,
       // What becomes of the port of HTTP is known only once the client has spoken.

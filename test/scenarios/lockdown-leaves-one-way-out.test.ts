@@ -113,7 +113,10 @@ async function visit(
 }
 
 /** Ways around: each says whether somebody answered. Root, which could do everything, is held as well. */
-const waysAround: readonly { readonly note: string; go(world: World): Promise<boolean> }[] = [
+const waysAround: readonly {
+  readonly note: string
+  readonly go: (world: World) => Promise<boolean>
+}[] = [
   ...(['ipv4', 'ipv6'] as const).flatMap((family) => [
     {
       note: `TCP over ${family}`,
