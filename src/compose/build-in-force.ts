@@ -49,11 +49,7 @@ export function compileInForce(
       deciding: {
         identity: settings.identity,
         inbound: settings.inbound.map(({ listen: _address, tls: _files, ...decides }) => decides),
-        outbound: settings.outbound.map(({ name, resource, clients }) => ({
-          name,
-          resource,
-          clients,
-        })),
+        outbound: settings.outbound.map(({ listen: _address, ...decides }) => decides),
         egress: settings.egress,
       },
     },

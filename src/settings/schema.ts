@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
+import { listenerName, listenPort, outboundListener, path, prefixes } from './outbound-schema.ts'
 
 /**
  * The one declaration of settings: keys, types, units, defaults, meaning. The validation, the type of what is read,
@@ -19,10 +20,6 @@ import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
  */
 
 const port = integer({ minimum: 1, maximum: 65_535 })
-/** 0 takes a free one. */
-const listenPort = integer({ minimum: 0, maximum: 65_535 })
-const prefixes = list(text())
-const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 
 /** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
 const maxTimerMs = 2_147_483_647
@@ -34,22 +31,6 @@ const maxWorkers = 64
 const tcpAddress = object({
   host: required(text(), 'address to listen on; `0.0.0.0` or `::` for every interface'),
   port: required(listenPort, 'port; 0 takes a free one'),
-})
-
-const listenAddress = object({
-  host: optional(text(), 'address to listen on'),
-  port: optional(listenPort, 'port; 0 takes a free one'),
-  socket: optional(path, 'path of a Unix socket, instead of `host` and `port`'),
-  mode: optional(
-    text({ pattern: '^0[0-7]{3}$', says: 'an octal mode in quotes, such as `"0660"`' }),
-    'permissions of the Unix socket, `"0600"` if absent; who may write may connect, so never everyone',
-  ),
-})
-
-const listenerName = text({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9 _.-]*$',
-  says: 'a name of letters, digits, spaces, `_`, `.` and `-` that begins with a letter or digit',
-  maxLength: 80,
 })
 
 const scope = object({
@@ -158,16 +139,6 @@ const inboundListener = object({
     }),
     'terminates TLS; absent: plain HTTP; never in front of a `tcp:` back end, to which TLS passes through',
   ),
-})
-
-const outboundListener = object({
-  name: required(listenerName, 'name of the listener, for logs'),
-  listen: required(listenAddress, 'where it listens: `host` and `port`, or `socket`'),
-  resource: optional(
-    text(),
-    'the member it speaks for; such a listener binds loopback or a Unix socket, or names `clients`',
-  ),
-  clients: optional(prefixes, 'who may connect'),
 })
 
 const identityHeader = text({
