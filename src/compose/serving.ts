@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
@@ -10,12 +9,16 @@ import type { Settings } from '../settings/settings.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import { createDial } from '../transport/dial.ts'
 import type { Bound } from './bound.ts'
+import { createCorrelationIds } from './correlation-ids.ts'
 import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
+import { fetchJwks } from './fetch-jwks.ts'
 import { createFollowingResolver, followSwap } from './follow.ts'
+import { createVia } from './own-via.ts'
 import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
+import { createTokenVerification } from './token-verification.ts'
 
 export interface ServingPorts {
   /** Listeners to open. What else settings say is looked up in what is in force. */
@@ -27,6 +30,8 @@ export interface ServingPorts {
   readonly log: OperationalLog
   /** Where the listeners of this instance are, as far as they are open. */
   readonly bound: readonly Bound[]
+  /** Of this start, for all threads alike. */
+  readonly boot: string
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -42,19 +47,25 @@ export interface Serving {
 }
 
 export function createServing(given: ServingPorts): Serving {
-  const { listeners, bound, ...rest } = given
+  const { listeners, bound, boot, ...rest } = given
   const { currentInForce, openConnections } = given
+  const monotonicNow = () => performance.now()
   const ports = {
     ...rest,
-    newCorrelationId: randomUUID,
-    monotonicNow: () => performance.now(),
+    newCorrelationId: createCorrelationIds(),
+    monotonicNow,
+    verifyToken: createTokenVerification({ ...given, fetchJwks, monotonicNow }),
   }
+  const inboundPorts = { ...ports, via: createVia(boot, 'inbound') }
   const dial = createDial()
   const inbound = listeners.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
+    protocol === 'tcp'
+      ? createTcpProxy(name, { ...inboundPorts, dial })
+      : createInboundProxy(name, inboundPorts),
   )
   const outboundPorts = {
     ...ports,
+    via: createVia(boot, 'outbound'),
     resolver: createFollowingResolver(currentInForce),
     dial,
     deliver: createDeliver(inbound, { bound, currentInForce }),

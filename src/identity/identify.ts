@@ -6,15 +6,23 @@ import type { Statement } from './proof.ts'
 import { readProofs } from './read-proofs.ts'
 import { readSourceAddress } from './source-address.ts'
 
+export interface IdentifyFor {
+  readonly snapshot: PolicySnapshot
+  /** Of the resource that is asked for, where it has one of its own. */
+  readonly audience: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
 /**
  * Evidence → caller. Nothing that a client can write by itself ever widens access: what its sender is not believed about
  * counts for nothing and is noted in `removedHeaders`; what a believed sender says ambiguously is refused. A proof that
- * counts stands in place of identity headers. `now` is milliseconds since the epoch.
+ * counts stands in place of identity headers.
  */
 export function identify(
   evidence: Evidence,
   rules: IdentityRules,
-  { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
+  { snapshot, now, audience }: IdentifyFor,
 ): Identification {
   if (evidence.delivery !== undefined) return delivered(evidence, evidence.delivery, snapshot)
   const source = readSourceAddress(evidence, rules)
@@ -22,7 +30,9 @@ export function identify(
   const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
   const claims = identityBelieved ? readClaims(evidence.identityHeaders, rules.headers) : noClaims
   if (claims.kind === 'bad-request') return claims
-  const proven = readProofs(evidence.proofs, { speakers: rules.speakers, now })
+  const { token } = evidence
+  if (token?.kind === 'ambiguous') return { kind: 'bad-request', detail: token.detail }
+  const proven = readProofs(evidence.proofs, { speakers: rules.speakers, audience, now })
   if (proven.kind === 'bad-request') return proven
   const isProven = proven.kind === 'proven'
   const { identity, perimeterVoid } = judgeMembership(
@@ -30,6 +40,7 @@ export function identify(
     snapshot,
   )
   const removedHeaders: string[] = source.believed ? [] : [...evidence.forwardingHeaders]
+  removedHeaders.push(...evidence.misspelledTokens)
   for (const { kind, name } of evidence.identityHeaders) {
     const counts = identityBelieved && !isProven && !(kind === 'perimeter' && perimeterVoid)
     if (!counts) removedHeaders.push(name)
@@ -40,7 +51,7 @@ export function identify(
     port: source.port,
     removedHeaders,
     expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
-    note: isProven ? undefined : proven.note,
+    note: token?.kind === 'nothing' ? token.note : isProven ? undefined : proven.note,
   }
 }
 
@@ -61,6 +72,7 @@ function delivered(
     removedHeaders: [
       ...evidence.forwardingHeaders,
       ...evidence.identityHeaders.map(({ name }) => name),
+      ...evidence.misspelledTokens,
     ],
     expiresAt: Number.POSITIVE_INFINITY,
     note: undefined,

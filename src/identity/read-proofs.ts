@@ -3,8 +3,22 @@ import type { Unidentified } from './caller.ts'
 import type { Proof, Statement } from './proof.ts'
 import { limitToScope, type TrustScope } from './trust-scope.ts'
 
-/** What each issuer and certificate authority may speak for, by its key. */
-export type Speakers = ReadonlyMap<string, TrustScope>
+/** An issuer or certificate authority: what it may speak for, and to whom. */
+export interface Speaker extends TrustScope {
+  /** Who counts as meant by what it says, where a resource has no audience of its own. */
+  readonly audiences?: readonly string[]
+}
+
+/** By their keys. */
+export type Speakers = ReadonlyMap<string, Speaker>
+
+export interface ProofRules {
+  readonly speakers: Speakers
+  /** Of the resource that is asked for: what is meant for anybody else proves nothing to it. */
+  readonly audience: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
 
 interface Proven {
   readonly kind: 'proven'
@@ -23,15 +37,15 @@ const nothingOffered: Unproven = { kind: 'unproven', note: undefined }
 
 /**
  * What the proofs that count say together. Two that name different callers are refused: which of them a rule would mean
- * is not for us to choose. `now` is milliseconds since the epoch.
+ * is not for us to choose.
  */
 export function readProofs(
   proofs: readonly Proof[],
-  { speakers, now }: { readonly speakers: Speakers; readonly now: number },
+  rules: ProofRules,
 ): Proven | Unproven | Unidentified {
   let result: Proven | Unproven = nothingOffered
   for (const proof of proofs) {
-    const read = readProof(proof, { scope: speakers.get(proof.speaker), now })
+    const read = readProof(proof, rules)
     if (result.kind === 'unproven') {
       result = read.kind === 'proven' || result.note === undefined ? read : result
     } else if (read.kind === 'proven') {
@@ -48,12 +62,17 @@ export function readProofs(
 }
 
 function readProof(
-  { statement, expiresAt }: Proof,
-  { scope, now }: { readonly scope: TrustScope | undefined; readonly now: number },
+  { speaker: key, statement, audiences, expiresAt }: Proof,
+  { speakers, audience, now }: ProofRules,
 ): Proven | Unproven {
-  if (scope === undefined) return unproven('proof of somebody who is not trusted')
+  const speaker = speakers.get(key)
+  if (speaker === undefined) return unproven('proof of somebody who is not trusted')
   if (expiresAt <= now) return unproven('proof that has expired')
-  const limited = limitToScope(statement, scope)
+  if (audiences !== undefined) {
+    const meant = audience === undefined ? (speaker.audiences ?? []) : [audience]
+    if (!audiences.some((one) => meant.includes(one))) return unproven('proof made for others')
+  }
+  const limited = limitToScope(statement, speaker)
   if (limited === undefined) return unproven('proof of somebody who may not speak for the caller')
   return { kind: 'proven', statement: limited, expiresAt }
 }

@@ -83,6 +83,7 @@ export class Http2Side implements ClientSide {
       peerPort,
       proxied,
       delivery,
+      token: undefined,
     }
     this.message = new StandIn(message, stream)
     this.expectsContinue = expectsContinue

@@ -45,7 +45,7 @@ export function judgeTcp(
   const { forwardedHeader } = listener
   const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
   const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
-  const identification = identify(evidence, rules, { snapshot, now })
+  const identification = identify(evidence, rules, { snapshot, audience: undefined, now })
   if (identification.kind !== 'caller') {
     return denial(facts, { ...known, reason: 'unknown-caller' })
   }

@@ -2,16 +2,21 @@ import type { AccessRecord, RecordDestination, RecordSource } from '../audit/rec
 import type { ExchangeKind } from '../audit/meter.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
+import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { CallerEvidence } from './caller-evidence.ts'
-import { type Judged, OpenSlot } from './open-slot.ts'
+import type { ClientHello } from '../wire/client-hello.ts'
+import type { Hostname } from '../wire/hostname.ts'
+import { OpenSlot } from './open-slot.ts'
 import type { OutboundPorts } from './ports.ts'
 import {
   type Admitted,
   type Asked,
   denied,
+  decide,
   judgeAgain,
+  judgeHello,
   speakerFor,
   type Standing,
   standingOf,
@@ -72,7 +77,7 @@ export class Exchange implements Judged {
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
-  deny(reason: 'bad-request' | 'limit' | 'internal-error'): Decision {
+  deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error'): Decision {
     const inForce = this.#ports.currentInForce()
     const { evidence, origin } = this
     const resource = inForce && speakerFor(inForce, { ...origin, evidence })
@@ -129,9 +134,36 @@ export class Exchange implements Judged {
     slot.entry.version = more.admitted.inForce.version
     this.#slot = slot
     this.#ownsSlot = more.slot === undefined
-    if (this.#ports.openConnections.register(slot.entry)) return true
+    if (this.#ports.openConnections.register(slot.entry, slot)) return true
     this.#leave()
     return false
+  }
+
+  /**
+   * What the client said first in its tunnel, a fact of it from now on: judged by what is in force now, and recorded where
+   * there is something to say. Gives why it must not go on, or undefined.
+   */
+  hear(hello: ClientHello): CloseReason | undefined {
+    const standing = this.#standing
+    if (standing === undefined || this.#record === undefined) return 'internal-error'
+    this.#standing = { ...standing, hello }
+    const verdict = decide(standing.asked, this.#ports.currentInForce())
+    if (verdict.kind === 'denied') return 'policy-revoked'
+    const decision = judgeHello(hello, standing.asked, verdict)
+    if (decision === undefined) return undefined
+    const { destination } = this.#record
+    const name = nameIn(hello)
+    this.#ports.accessLog.accept({
+      ...this.#record,
+      time: this.#ports.now(),
+      operationName: 'ClientHello',
+      decision,
+      destination:
+        destination && name !== undefined
+          ? { ...destination, fullyQualifiedDomainName: name }
+          : destination,
+    })
+    return decision.effect === 'deny' ? decision.reason : undefined
   }
 
   judge(): boolean {
@@ -234,6 +266,12 @@ export class Exchange implements Judged {
       subscriptions: resource === undefined ? [] : [resource.id.subscriptionId],
     }
   }
+}
+
+/** The name that a client asked for, where it is one that a name can be. */
+function nameIn(hello: ClientHello): Hostname | undefined {
+  if (hello.kind === 'encrypted') return hello.outer
+  return hello.kind === 'name' ? hello.name : undefined
 }
 
 /** The destination of a record. `address` is the one that is dialled first, or that the guard refused. */

@@ -15,6 +15,7 @@ import { readPerimeterIds, readScope } from './read-ids.ts'
 import { readInbound, readOutbound } from './read-listeners.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import { readResources } from './read-resources.ts'
+import { type ReadTokens, readTokens } from './read-tokens.ts'
 import { settingsShape, type SettingsValue } from './schema.ts'
 import type { InboundListener, OutboundListener, Settings } from './settings.ts'
 import { readWorkers } from './read-workers.ts'
@@ -50,17 +51,18 @@ export async function loadSettings(
   if (validated === undefined) return nothing(document.findings)
 
   const { value, findings } = validated
-  const parts = readParts(value, { file, findings })
+  const proving = await readTokens(value.identity.tokens, { directory: dirname(file), findings })
+  const parts = { ...readParts(value, { file, findings }), proving }
   const settings = assemble(value, { ...parts, file, findings, instance: options.instance })
   checkResources(parts.resources, { inbound: settings.inbound, findings })
   checkListeners(
     { ...parts, health: settings.health, admin: settings.admin },
     { resources: settings.resources, findings },
   )
-  checkIdentity(settings, findings)
+  checkIdentity(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
-  return { settings, resources: parts.resources, findings, files }
+  return { settings, resources: parts.resources, findings, files: [...files, ...proving.files] }
 }
 
 function nothing(findings: Findings): LoadedSettings {
@@ -72,6 +74,7 @@ interface Parts {
   readonly resources: readonly Placed<Resource>[]
   readonly inbound: readonly Placed<InboundListener>[]
   readonly outbound: readonly Placed<OutboundListener>[]
+  readonly proving: ReadTokens
 }
 
 interface Context {
@@ -79,7 +82,7 @@ interface Context {
   readonly findings: Findings
 }
 
-function readParts(value: SettingsValue, { file, findings }: Context): Parts {
+function readParts(value: SettingsValue, { file, findings }: Context): Omit<Parts, 'proving'> {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
@@ -102,8 +105,10 @@ function assemble(
   value: SettingsValue,
   context: Context & Parts & { readonly instance: string },
 ): Settings {
-  const { file, findings } = context
+  const { file, findings, proving } = context
   const directory = dirname(file)
+  const { tokens, speakers } = proving
+  const ownTokenHeader = tokens?.header === 'authorization' ? undefined : tokens?.header
   return {
     file,
     instance: value.instance ?? context.instance,
@@ -123,6 +128,7 @@ function assemble(
         subscription: value.identity.headers.subscription.toLowerCase(),
         perimeter: value.identity.headers.perimeter.toLowerCase(),
         resource: value.identity.headers.resource.toLowerCase(),
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: readPrefixes(value.identity.headersTrustedFrom, {
         path: ['identity', 'headersTrustedFrom'],
@@ -130,7 +136,8 @@ function assemble(
         everyone:
           'anyone may claim to be any member of any perimeter, and no rule protects anything',
       }),
-      speakers: new Map(),
+      speakers,
+      tokens,
     },
     egress: readEgress(value.egress, findings),
     audit: {

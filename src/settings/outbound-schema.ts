@@ -1,11 +1,11 @@
 import { defaulted, integer, list, object, optional, required, text } from '../documents/shape.ts'
+import { path } from './tokens-schema.ts'
 
 /** The part of `schema.ts` that declares outbound listeners, and what it shares with the rest. */
 
 /** 0 takes a free one. */
 export const listenPort = integer({ minimum: 0, maximum: 65_535 })
 export const prefixes = list(text())
-export const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 
 export const listenerName = text({
   pattern: '^[A-Za-z0-9][A-Za-z0-9 _.-]*$',

@@ -33,6 +33,7 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
       }),
     }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
+    tls: value.tls,
     nat64,
   }
 }
@@ -97,7 +98,7 @@ function readFixedAnswers(
       const refusal = guard.refuse({ host: { kind: 'name', name }, address, port: anyPort })
       if (refusal !== undefined) {
         const advice = `grant it to ${quote(name)} in \`privateAddresses\``
-        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal}); ${advice}`)
+        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal.detail}); ${advice}`)
       }
       return [address]
     })

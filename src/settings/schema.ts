@@ -4,26 +4,21 @@ import {
   integer,
   integerOr,
   list,
-  map,
   object,
   optional,
   required,
   text,
   type Value,
 } from '../documents/shape.ts'
+import { egressShape } from './egress-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
-import { listenerName, listenPort, outboundListener, path, prefixes } from './outbound-schema.ts'
+import { listenerName, listenPort, outboundListener, prefixes } from './outbound-schema.ts'
+import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
 /**
  * The one declaration of settings: keys, types, units, defaults, meaning. The validation, the type of what is read,
  * `config/settings.schema.json` and the README's table all come from it.
  */
-
-const port = integer({ minimum: 1, maximum: 65_535 })
-
-/** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
-const maxTimerMs = 2_147_483_647
-const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
 
 /** More threads than cores gain nothing, and each takes its memory. */
 const maxWorkers = 64
@@ -88,6 +83,10 @@ const resource = object({
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
   ),
+  audience: optional(
+    plainText,
+    'whom tokens must be made for (`aud`) to say who calls it; absent: the `audiences` of their issuer',
+  ),
   firewall: optional(
     firewall,
     "the resource's own rules, for when no perimeter decides; absent: everyone",
@@ -141,12 +140,6 @@ const inboundListener = object({
   ),
 })
 
-const identityHeader = text({
-  pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-  says: 'the name of a header',
-  maxLength: 128,
-})
-
 export const settingsShape = object({
   $schema: optional(text(), 'for editors; ignored'),
   instance: optional(
@@ -192,15 +185,15 @@ export const settingsShape = object({
     object({
       headers: defaulted(
         object({
-          subscription: defaulted(identityHeader, {
+          subscription: defaulted(headerName, {
             default: 'x-nsp-subscription-id',
             description: "the caller's subscription",
           }),
-          perimeter: defaulted(identityHeader, {
+          perimeter: defaulted(headerName, {
             default: 'x-nsp-perimeter-id',
             description: "the caller's perimeter",
           }),
-          resource: defaulted(identityHeader, {
+          resource: defaulted(headerName, {
             default: 'x-nsp-resource-id',
             description: "the caller's resource id",
           }),
@@ -212,35 +205,17 @@ export const settingsShape = object({
         description:
           'peers that overwrite those headers themselves; from anyone else they are removed',
       }),
+      tokens: optional(
+        tokens,
+        'managed-identity tokens (JWT): who proves so who it is needs no header; absent: none is looked at',
+      ),
     }),
     { default: {}, description: 'who calls' },
   ),
-  egress: defaulted(
-    object({
-      ports: defaulted(list(port), {
-        default: [80, 443],
-        description: 'ports that FQDN rules cover',
-      }),
-      privateAddresses: defaulted(map('name or `*.name`', prefixes), {
-        default: {},
-        description: 'prefixes that a name may resolve to although they are not public',
-      }),
-      hosts: defaulted(map('name', list(text(), { minItems: 1 })), {
-        default: {},
-        description: 'fixed answers: addresses of a name; guarded like DNS answers',
-      }),
-      nameservers: defaulted(list(text()), {
-        default: [],
-        description: "`address` or `address:port`; empty: the system's",
-      }),
-      nat64: defaulted(prefixes, {
-        default: [],
-        description:
-          'prefixes that the network translates to IPv4, such as `64:ff9b::/96`: an address in them is judged as the IPv4 address',
-      }),
-    }),
-    { default: {}, description: 'what outbound connections may reach' },
-  ),
+  egress: defaulted(egressShape, {
+    default: {},
+    description: 'what outbound connections may reach',
+  }),
   audit: defaulted(
     object({
       file: defaulted(path, {
@@ -356,5 +331,7 @@ export const settingsShape = object({
 /** Settings as written, of the right shape and with defaults, before they are checked for what they mean. */
 export type SettingsValue = Value<typeof settingsShape>
 export type ResourceValue = SettingsValue['resources'][number]
+export type TokensValue = NonNullable<SettingsValue['identity']['tokens']>
+export type IssuerValue = TokensValue['issuers'][number]
 export type InboundValue = SettingsValue['inbound'][number]
 export type OutboundValue = SettingsValue['outbound'][number]

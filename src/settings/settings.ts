@@ -1,8 +1,11 @@
 import type { Guid } from '../perimeter/guid.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import type { PublicJwk } from '../wire/jwks.ts'
+import type { IssuerValue } from './schema.ts'
 
 /** Settings of one instance: validated, defaulted, canonical, deep-frozen. Paths are absolute. Times are milliseconds. */
 export interface Settings {
@@ -110,15 +113,49 @@ export interface IdentitySettings {
     readonly subscription: string
     readonly perimeter: string
     readonly resource: string
+    /** Of tokens, where they have a header of their own. */
+    readonly token?: string
   }
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
   /** What whoever proves who calls may speak for, by the key of its proofs. */
-  readonly speakers: ReadonlyMap<
-    string,
-    { readonly perimeters: readonly Guid[]; readonly subscriptions: readonly Guid[] }
-  >
+  readonly speakers: ReadonlyMap<string, Speaker>
+  /** Undefined: none is looked at. */
+  readonly tokens: TokenSettings | undefined
 }
+
+/** An issuer or certificate authority: what it may speak for, and to whom. */
+export interface Speaker {
+  readonly perimeters: readonly Guid[]
+  readonly subscriptions: readonly Guid[]
+  /** Who counts as meant by what it says, where a resource has no audience of its own. */
+  readonly audiences?: readonly string[]
+}
+
+export interface TokenSettings {
+  /** Name of the header that carries them, lower case. */
+  readonly header: string
+  readonly issuers: readonly TokenIssuer[]
+}
+
+export interface TokenIssuer {
+  /** Its key among the speakers. */
+  readonly speaker: string
+  readonly issuer: string
+  readonly algorithms: IssuerValue['algorithms']
+  readonly clockToleranceMs: number
+  readonly keys: TokenKeys
+}
+
+export type TokenKeys =
+  | { readonly kind: 'file'; readonly keys: readonly PublicJwk[] }
+  | {
+      readonly kind: 'url'
+      readonly url: string
+      readonly refreshMs: number
+      readonly outageMs: number
+      readonly intervalMs: number
+    }
 
 /** What carries HTTP/1.1. */
 export type Lane = 'relay' | 'library'
@@ -131,6 +168,8 @@ export interface EgressSettings {
   readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
   /** `address` or `address:port`; empty: the system's. */
   readonly nameservers: readonly string[]
+  /** Of the TLS inside a tunnel to a name. */
+  readonly tls: TlsLeniency
   /** What the network translates to IPv4: judged as the IPv4 address. */
   readonly nat64: readonly Prefix[]
 }

@@ -1,7 +1,6 @@
-import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import { KiB } from '../units.ts'
+import { isKernelSocket } from './kernel-socket.ts'
 
 /** Below this the collector is as cheap. */
 const minBytes = 16 * KiB
@@ -15,7 +14,7 @@ const minBytes = 16 * KiB
  */
 export function freeWritten(bytes: Buffer, to: Duplex): void {
   if (bytes.length < minBytes || to.writableLength > 0 || to.destroyed) return
-  if (!(to instanceof Socket) || to instanceof TLSSocket) return
+  if (!isKernelSocket(to)) return
   const { buffer } = bytes
   // Part of something larger otherwise.
   if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.length) buffer.transfer(0)

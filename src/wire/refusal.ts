@@ -70,10 +70,16 @@ const meanings = {
     'the private endpoint of this connection is not approved for this resource',
   ),
   limit: { status: 503, message: 'too much is in progress; try again later' },
+  loop: { status: 508, message: 'the request goes round in circles' },
   'address-not-public': denial(
     'the destination has no public address, and egress.privateAddresses grants it no other',
   ),
   'name-mismatch': { status: 421, message: 'the request names another host than its connection' },
+  'tls-name-absent': denial('the TLS inside the tunnel asks for no name'),
+  'tls-names-several': denial('the TLS inside the tunnel asks for more than one name'),
+  'tls-unreadable': denial('the beginning of TLS inside the tunnel could not be read'),
+  'tls-encrypted': denial('the TLS inside the tunnel encrypts the name that it asks for'),
+  'not-tls': denial('what is inside the tunnel is not TLS'),
   'policy-revoked': denial('the network security perimeter no longer allows this connection'),
   'internal-error': { status: 500, message: 'the request could not be decided' },
   'dns-failed': { status: 502, message: 'the name of the destination could not be resolved' },
@@ -106,6 +112,8 @@ const errorCodes: ReadonlyMap<number, readonly [code: string, phrase: string]> =
   [502, ['BadGateway', 'Bad Gateway']],
   [503, ['ServerBusy', 'Service Unavailable']],
   [504, ['GatewayTimeout', 'Gateway Timeout']],
+  // RFC 5842 7.2.
+  [508, ['LoopDetected', 'Loop Detected']],
 ])
 
 /** HTTP status of a refusal. */

@@ -1,7 +1,13 @@
 import { once } from 'node:events'
 import { duplexPair } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
-import { connectFrames, endHeaders, endStream, headersFrame } from '../support/http2-frames.ts'
+import {
+  connectFrames,
+  dataFrame,
+  endHeaders,
+  type FieldList,
+  headersFrame,
+} from '../support/http2-frames.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { upgradeRequest } from '../support/web-socket.ts'
 import { allowedName, type Place, type World } from './world.ts'
@@ -141,7 +147,7 @@ function member(
 }
 
 /** One request on a connection of its own. */
-async function sent(world: World, port: number, bytes: string): Promise<Told> {
+export async function sent(world: World, port: number, bytes: string): Promise<Told> {
   return onRaw(world, port, async (client) => {
     client.send(bytes)
     return outcomeOf(client)
@@ -181,10 +187,10 @@ async function arrival(world: World, client: RawClient): Promise<void> {
 }
 
 /** A request with these fields instead of an authority, on a connection of its own. */
-async function tellHttp2(
+export async function tellHttp2(
   world: World,
-  fields: readonly (readonly [string, string])[],
-  path = '/',
+  fields: FieldList,
+  { trailers }: { readonly trailers?: FieldList | undefined } = {},
 ): Promise<Told> {
   const client = await connectFrames({
     port: world.secure,
@@ -195,9 +201,11 @@ async function tellHttp2(
   const pseudo = [
     [':method', 'GET'],
     [':scheme', 'https'],
-    [':path', path],
+    [':path', '/'],
   ] as const
-  client.send(headersFrame(1, [...pseudo, ...fields], endStream | endHeaders))
+  const head = [...pseudo, ...fields]
+  if (trailers === undefined) client.send(headersFrame(1, head))
+  else client.send(headersFrame(1, head, endHeaders), dataFrame(1, 'x'), headersFrame(1, trailers))
   const answer = await client.frame(
     ({ type, stream }) =>
       type === 'GOAWAY' || (stream === 1 && (type === 'HEADERS' || type === 'RST_STREAM')),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { Bound } from '../../src/compose/bound.ts'
+import { createVia } from '../../src/compose/own-via.ts'
 import { createDeliver } from '../../src/compose/deliver.ts'
 import { createInboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
@@ -55,7 +56,7 @@ export const allowedName = 'api.example'
 export const allowedAddress = '9.9.9.9'
 
 /** The subscription that `partner` lets in, and nobody else. */
-const partnerSubscription = '22222222-2222-2222-2222-222222222222'
+export const partnerSubscription = '22222222-2222-2222-2222-222222222222'
 
 interface WorldOptions {
   readonly lane: Lane
@@ -164,6 +165,8 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
       error: (fault: unknown) => void faults.push(fault),
     },
     newCorrelationId: () => `id-${++ids}`,
+    verifyToken: () => ({ kind: 'nothing', note: 'nobody is asked', until: 0 }),
+    via: createVia('world', 'inbound'),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),
   }
@@ -179,6 +182,7 @@ export async function startWorld(t: Teardown, options: WorldOptions): Promise<Wo
   const deliver = createDeliver(inbound, { bound, currentInForce: held.current })
   const outboundPorts: OutboundPorts = {
     ...ports,
+    via: createVia('world', 'outbound'),
     resolver: () => ({
       async resolve(name) {
         see({ kind: 'resolved', name })

@@ -6,6 +6,7 @@ import type {
 } from '../../src/perimeter/resource.ts'
 import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
+import type { TlsLeniency } from '../../src/policy/judge-opening.ts'
 import type {
   BasicCaller,
   InboundListener,
@@ -54,6 +55,7 @@ export interface ResourceParts {
     readonly ipRules?: readonly string[]
   }
   readonly privateEndpoints?: readonly PrivateEndpoint[]
+  readonly audience?: string
 }
 
 export interface RuleParts {
@@ -116,12 +118,15 @@ export interface InForceParts {
     }[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
+  readonly speakers?: Settings['identity']['speakers']
+  readonly tokens?: Settings['identity']['tokens']
   readonly egress?: {
     readonly ports?: readonly number[]
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
     readonly nat64?: readonly string[]
+    readonly tls?: Partial<TlsLeniency>
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -176,6 +181,8 @@ export function authority(text: string): Authority {
 }
 
 export function settingsFrom(parts: InForceParts): Settings {
+  const tokenHeader = parts.tokens?.header
+  const ownTokenHeader = tokenHeader === 'authorization' ? undefined : tokenHeader
   return {
     file: '/etc/ringfence/ringfence.yaml',
     instance: 'test',
@@ -211,9 +218,11 @@ export function settingsFrom(parts: InForceParts): Settings {
         subscription: 'x-nsp-subscription-id',
         perimeter: 'x-nsp-perimeter-id',
         resource: 'x-nsp-resource-id',
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
-      speakers: new Map(),
+      speakers: parts.speakers ?? new Map(),
+      tokens: parts.tokens,
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -227,6 +236,14 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      tls: {
+        absent: 'deny',
+        several: 'deny',
+        unreadable: 'deny',
+        encrypted: 'log',
+        notTls: 'deny',
+        ...parts.egress?.tls,
+      },
       nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {
@@ -332,6 +349,7 @@ function resourceFrom(parts: ResourceParts): Resource {
           },
         }),
     ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
+    ...(parts.audience === undefined ? {} : { audience: parts.audience }),
   }
 }
 

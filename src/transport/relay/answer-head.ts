@@ -4,6 +4,7 @@ import { chunked, type Framing, untilClose } from '../../wire/framing.ts'
 import type { HeadOffsets } from '../../wire/head-scan.ts'
 import { connectionOptions, isHopByHop } from '../../wire/headers.ts'
 import { latin1 } from '../../wire/octets.ts'
+import type { Composer } from './composer.ts'
 
 /**
  * The head of an answer as the client gets it, cut out of the back end's: its field lines as they came, less those for
@@ -52,26 +53,51 @@ export function isSentInChunks(framing: Framing, clientVersion: '1.0' | '1.1'): 
   return clientVersion === '1.1' && (framing === chunked || framing === untilClose)
 }
 
-/** Latin-1 text, the empty line included. */
-export function formatAnswerHead(head: HeadOffsets, bytes: Buffer, answer: AnswerHead): string {
-  const { framing, correlationId, clientVersion } = answer
+/** Bytes of whatever is ours in a head: lines that are longer have a room of their own. */
+const roomForOurs = 512
+
+/** Room that a head may need at most, which ends at `headEnd` of the bytes that it is cut out of. */
+export function answerHeadRoom(headEnd: number, { correlationId, ownLines }: AnswerHead): number {
+  return headEnd + roomForOurs + 2 * correlationId.length + ownLines.length
+}
+
+/** The same for an informational one. */
+export function informationalRoom(headEnd: number): number {
+  return headEnd + roomForOurs
+}
+
+/** The empty line included. */
+export function composeAnswerHead(
+  out: Composer,
+  { head, bytes, answer }: { head: HeadOffsets; bytes: Buffer; answer: AnswerHead },
+): void {
+  const { framing, correlationId, clientVersion, ownLines } = answer
   const hasNoLength = head.status === noContent || framing < 0
-  let text = statusLine(head.status) + keptLines(head, bytes, { hasNoLength, isInterim: false })
-  text += `x-ringfence-correlation-id: ${correlationId}\r\n`
-  if (!has(head, FieldKind.requestId)) text += `x-ms-request-id: ${correlationId}\r\n`
-  text += answer.ownLines
-  if (!has(head, FieldKind.date)) text += currentDateLine()
-  if (isSentInChunks(framing, clientVersion)) text += 'Transfer-Encoding: chunked\r\n'
-  if (answer.isLast) text += 'Connection: close\r\n'
-  else if (clientVersion === '1.0') text += 'Connection: keep-alive\r\n'
-  return `${text}\r\n`
+  out.text(statusLine(head.status))
+  composeKeptLines(out, { head, bytes, hasNoLength, isInterim: false })
+  out.text('x-ringfence-correlation-id: ')
+  out.text(correlationId)
+  if (!has(head, FieldKind.requestId)) {
+    out.text('\r\nx-ms-request-id: ')
+    out.text(correlationId)
+  }
+  out.text(lineEnd)
+  if (ownLines !== '') out.text(ownLines)
+  if (!has(head, FieldKind.date)) out.text(currentDateLine())
+  if (isSentInChunks(framing, clientVersion)) out.text('Transfer-Encoding: chunked\r\n')
+  if (answer.isLast) out.text('Connection: close\r\n')
+  else if (clientVersion === '1.0') out.text('Connection: keep-alive\r\n')
+  out.text(lineEnd)
 }
 
 /** An informational answer on its way to the final one (RFC 9110 15.2). */
-export function formatInformational(head: HeadOffsets, bytes: Buffer): string {
-  return `${statusLine(head.status)}${keptLines(head, bytes, { hasNoLength: true, isInterim: true })}\r\n`
+export function composeInformational(out: Composer, head: HeadOffsets, bytes: Buffer): void {
+  out.text(statusLine(head.status))
+  composeKeptLines(out, { head, bytes, hasNoLength: true, isInterim: true })
+  out.text(lineEnd)
 }
 
+const lineEnd = '\r\n'
 const noContent = 204
 
 function has({ count, kinds }: HeadOffsets, kind: number): boolean {
@@ -80,14 +106,18 @@ function has({ count, kinds }: HeadOffsets, kind: number): boolean {
 }
 
 /** In as few pieces as there are gaps. */
-function keptLines(
-  head: HeadOffsets,
-  bytes: Buffer,
-  { hasNoLength, isInterim }: { readonly hasNoLength: boolean; readonly isInterim: boolean },
-): string {
+function composeKeptLines(
+  out: Composer,
+  given: {
+    readonly head: HeadOffsets
+    readonly bytes: Buffer
+    readonly hasNoLength: boolean
+    readonly isInterim: boolean
+  },
+): void {
+  const { head, bytes, hasNoLength, isInterim } = given
   const { count, kinds, fields } = head
   const named = namedByConnection(head, bytes)
-  let text = ''
   let keptFrom = -1
   for (let index = 0; index < count; index++) {
     const from = fields[index * 4] ?? 0
@@ -101,13 +131,13 @@ function keptLines(
         kind !== FieldKind.contentLength &&
         named.has(nameOf(head, bytes, index)))
     if (isDropped && keptFrom !== -1) {
-      text += latin1(bytes, keptFrom, from)
+      out.copy(bytes, keptFrom, from)
       keptFrom = -1
     } else if (!isDropped && keptFrom === -1) {
       keptFrom = from
     }
   }
-  return keptFrom === -1 ? text : text + latin1(bytes, keptFrom, endOfLines(head, bytes))
+  if (keptFrom !== -1) out.copy(bytes, keptFrom, endOfLines(head, bytes))
 }
 
 /** Behind the line end of the last field line. */
@@ -172,6 +202,12 @@ export function readPersistence(head: HeadOffsets, bytes: Buffer): Persistence {
     if (kind === FieldKind.keepAlive) {
       const seconds = hint.exec(value)?.[1]
       if (seconds !== undefined) hintMs = Number(seconds) * 1000
+      continue
+    }
+    // As nearly everybody writes it.
+    if (value === 'keep-alive' || value === 'close') {
+      if (value === 'close') return closed
+      saysKeepAlive = true
       continue
     }
     const options = connectionOptions(['connection', value])

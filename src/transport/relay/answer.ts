@@ -3,12 +3,16 @@ import { KiB } from '../../units.ts'
 import { ambiguous, responseFraming, untilClose } from '../../wire/framing.ts'
 import { HeadOffsets, incomplete, scanResponseHead } from '../../wire/head-scan.ts'
 import {
-  formatAnswerHead,
-  formatInformational,
+  type AnswerHead,
+  answerHeadRoom,
+  composeAnswerHead,
+  composeInformational,
+  informationalRoom,
   isSentInChunks,
   readPersistence,
 } from './answer-head.ts'
 import { Body } from './body.ts'
+import { sharedComposer as out } from './composer.ts'
 
 /** What an answer answers. */
 export interface AnswerFor {
@@ -77,7 +81,7 @@ export class Answer {
 
   /** Passes on what has come; false: the client takes no more for now. Nothing of the bytes is kept. */
   take(bytes: Buffer, length: number): boolean {
-    if (this.status !== undefined) return this.#passBody('', { bytes, at: 0, end: length })
+    if (this.status !== undefined) return this.#passBody(bytes, 0, length)
     if (this.#partial === undefined) return this.#readHead(bytes, length)
     const joined = Buffer.concat([this.#partial, bytes.subarray(0, length)])
     this.#partial = undefined
@@ -87,7 +91,7 @@ export class Answer {
   /** The back end has ended in order: whether that ends the answer too. */
   endByClose(): boolean {
     if (this.status === undefined || !this.#body.endByClose()) return false
-    this.#write('', noBytes)
+    this.#writeBody(noBytes)
     return true
   }
 
@@ -103,17 +107,20 @@ export class Answer {
       if (headEnd <= 0 || offsets.status === switchingProtocols) return this.#refuse()
       if (offsets.status < firstFinal && this.#interims === maxInterims) return this.#refuse()
       if (offsets.status >= firstFinal) return this.#begin(bytes, headEnd, end)
-      this.#inform(bytes)
+      this.#inform(bytes, headEnd)
       at = headEnd
     }
     return !this.#for.client.writableNeedDrain
   }
 
   /** 100 was ours to send; of the others HTTP/1.0 knows nothing. */
-  #inform(bytes: Buffer): void {
+  #inform(bytes: Buffer, headEnd: number): void {
     this.#interims++
     if (offsets.status === 100 || this.#for.clientVersion === '1.0') return
-    this.#for.client.write(formatInformational(offsets, bytes), 'latin1')
+    const { client } = this.#for
+    out.begin(client, informationalRoom(headEnd))
+    composeInformational(out, offsets, bytes)
+    out.send()
   }
 
   #begin(bytes: Buffer, at: number, end: number): boolean {
@@ -126,14 +133,18 @@ export class Answer {
     this.isLast = isLast() || (framing < 0 && clientVersion === '1.0')
     this.status = offsets.status
     this.#body.begin(framing, isSentInChunks(framing, clientVersion))
-    const head = formatAnswerHead(offsets, bytes, {
+    if (!this.#takeBody(bytes, at, end)) return this.#refuse()
+    const answer: AnswerHead = {
       clientVersion,
       framing,
       correlationId,
       ownLines: answerLines,
       isLast: this.isLast,
-    })
-    return this.#passBody(head, { bytes, at, end })
+    }
+    out.begin(this.#for.client, answerHeadRoom(at, answer) + this.#body.framedBytes)
+    composeAnswerHead(out, { head: offsets, bytes, answer })
+    out.body(this.#body, bytes)
+    return out.send()
   }
 
   #refuse(): false {
@@ -141,29 +152,26 @@ export class Answer {
     return false
   }
 
-  /** Writes what has come of the body, behind `head`, in one write. */
-  #passBody(
-    head: string,
-    { bytes, at, end }: { readonly bytes: Buffer; readonly at: number; readonly end: number },
-  ): boolean {
-    const upTo = this.#body.take(bytes, at, end)
-    if (this.#body.isMalformed) return this.#refuse()
-    this.bytesOut += this.#body.pieceBytes
-    this.hasMore = upTo < end
-    return this.#write(head, bytes)
+  #passBody(bytes: Buffer, at: number, end: number): boolean {
+    if (!this.#takeBody(bytes, at, end)) return this.#refuse()
+    return this.#writeBody(bytes)
   }
 
-  #write(head: string, bytes: Buffer): boolean {
-    const { client } = this.#for
-    const bodyBytes = this.#body.framedBytes
-    if (bodyBytes === 0) return head === '' || client.write(head, 'latin1')
-    // A short string leaves from Node's stack; a buffer is an object that the engine must keep until it is written.
-    const text = head === '' ? undefined : this.#body.shortText(bytes)
-    if (text !== undefined) return client.write(head + text, 'latin1')
-    const framed = Buffer.allocUnsafe(head.length + bodyBytes)
-    if (head !== '') framed.write(head, 0, 'latin1')
-    this.#body.copyTo(framed, head.length, bytes)
-    return client.write(framed)
+  /** False: it is malformed. */
+  #takeBody(bytes: Buffer, at: number, end: number): boolean {
+    const upTo = this.#body.take(bytes, at, end)
+    if (this.#body.isMalformed) return false
+    this.bytesOut += this.#body.pieceBytes
+    this.hasMore = upTo < end
+    return true
+  }
+
+  #writeBody(bytes: Buffer): boolean {
+    const { framedBytes } = this.#body
+    if (framedBytes === 0) return true
+    out.begin(this.#for.client, framedBytes)
+    out.body(this.#body, bytes)
+    return out.send()
   }
 }
 

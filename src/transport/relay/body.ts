@@ -1,7 +1,5 @@
 import { ChunkedReader, ChunkedStep } from '../../wire/chunked.ts'
-import { KiB } from '../../units.ts'
 import { chunked, type Framing, untilClose } from '../../wire/framing.ts'
-import { latin1 } from '../../wire/octets.ts'
 
 /**
  * The body of one message on its way through: as it is framed where it comes from, and as it is to be framed where it
@@ -112,14 +110,6 @@ export class Body {
     return this.#pieceBytes.toString(16).length + 2 * lineEnd.length + this.#pieceBytes + last
   }
 
-  /** The same as Latin-1 text, where it is short and in one piece; else undefined. */
-  shortText(source: Buffer): string | undefined {
-    if (this.#writesChunks || this.#pieceBytes > maxTextBytes) return undefined
-    // Of chunks that go on without chunks there may be several.
-    if (this.#pieceBytes === 0 || (this.#more?.length ?? 0) > 0) return undefined
-    return latin1(source, this.#from, this.#to)
-  }
-
   /** Writes what the last `take` found, framed for the other side. `target` has room for `framedBytes` from `at`. */
   copyTo(target: Buffer, at: number, source: Buffer): void {
     let here = at
@@ -136,9 +126,6 @@ export class Body {
     if (this.#writesChunks && this.#isWhole) target.write(lastChunk, here, 'latin1')
   }
 }
-
-/** With a head in front of it, below the 16 KiB that Node writes from its stack. */
-const maxTextBytes = 8 * KiB
 
 const lineEnd = '\r\n'
 const lastChunk = '0\r\n\r\n'

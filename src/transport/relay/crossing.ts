@@ -7,6 +7,7 @@ import { Answer } from './answer.ts'
 import { Body } from './body.ts'
 import type { Forwarding } from './forwarding.ts'
 import type { FieldBlock } from './head-reader.ts'
+import { type Sent, sharedOutbox } from './outbox.ts'
 import type { Upstream, UpstreamUser } from './upstream.ts'
 
 /** The client's connection, as a crossing uses it. */
@@ -49,7 +50,7 @@ const goOn = 'HTTP/1.1 100 Continue\r\n\r\n'
  *
  * It ends in one of three ways: the answer is whole on both sides, the client is refused, or the client is cut off.
  */
-export class Crossing implements UpstreamUser {
+export class Crossing implements UpstreamUser, Sent {
   readonly client: CrossingClient
   readonly method: string
   readonly target: string
@@ -133,11 +134,8 @@ export class Crossing implements UpstreamUser {
     if (socket === undefined || this.#forwarding === undefined) return
     const { target, fieldLines } = this.#forwarding
     this.client.touch()
-    if (!this.#request.isWhole) {
-      // With the first of the body in one write, where that is here already.
-      socket.cork()
-      process.nextTick(() => socket.uncork())
-    }
+    // With the first of the body in one write, where that is here already.
+    sharedOutbox.hold(socket)
     socket.write(`${this.method} ${target} HTTP/1.1\r\n${fieldLines}`, 'latin1')
     this.#isRequestSent = true
     if (!this.#request.isWhole) this.client.pump()
@@ -298,6 +296,13 @@ export class Crossing implements UpstreamUser {
 
   /** The end comes once the client's side has taken everything: until then the client may still be gone. */
   #flush(): void {
+    const { stream } = this.client
+    if (stream.writableCorked > 0 && !stream.destroyed) sharedOutbox.whenSent(this)
+    else this.onSent()
+  }
+
+  /** What the client is sent is on its way. */
+  onSent(): void {
     const { stream } = this.client
     if (stream.writableLength === 0 || stream.destroyed) this.#finish()
     else stream.write(noBytes, () => this.#finish())

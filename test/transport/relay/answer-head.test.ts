@@ -1,12 +1,17 @@
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import {
   type AnswerHead,
+  answerHeadRoom,
+  composeAnswerHead,
+  composeInformational,
   currentDateLine,
-  formatAnswerHead,
-  formatInformational,
+  informationalRoom,
   isSentInChunks,
   readPersistence,
 } from '../../../src/transport/relay/answer-head.ts'
+import { Composer } from '../../../src/transport/relay/composer.ts'
+import { Outbox } from '../../../src/transport/relay/outbox.ts'
 import { chunked, untilClose } from '../../../src/wire/framing.ts'
 import { HeadOffsets, scanResponseHead } from '../../../src/wire/head-scan.ts'
 
@@ -25,9 +30,27 @@ const base: AnswerHead = {
   isLast: false,
 }
 
+/** What is written of what is composed in so much room. */
+function composed(room: number, compose: (out: Composer) => void): string {
+  const outbox = new Outbox((send) => process.nextTick(send))
+  const out = new Composer(outbox)
+  const stream = new PassThrough()
+  out.begin(stream, room)
+  compose(out)
+  out.send()
+  stream.uncork()
+  const sent: unknown = stream.read()
+  return Buffer.isBuffer(sent) ? sent.toString('latin1') : ''
+}
+
+function answerHead(head: HeadOffsets, bytes: Buffer, answer: AnswerHead): string {
+  const room = answerHeadRoom(bytes.length, answer)
+  return composed(room, (out) => composeAnswerHead(out, { head, bytes, answer }))
+}
+
 /** Without what every answer has, of which there is a test below. */
 function formatted(text: string, answer: Partial<AnswerHead> = {}): string {
-  const head = formatAnswerHead(...scan(text), { ...base, ...answer })
+  const head = answerHead(...scan(text), { ...base, ...answer })
   return head.replace(
     /x-ringfence-correlation-id: id\r\n|x-ms-request-id: id\r\n|Date: [^\r]*GMT\r\n/g,
     '',
@@ -134,30 +157,32 @@ const cases: readonly { note: string; text: string; answer?: Partial<AnswerHead>
     },
   ]
 
-void t.test('formatAnswerHead passes on what is for the client', async (t) => {
+void t.test('composeAnswerHead passes on what is for the client', async (t) => {
   for (const { note, text, answer, want } of cases) t.equal(formatted(text, answer), want, note)
 })
 
 void t.test('every answer has an id, and a date where it came without', async (t) => {
   const [head, bytes] = scan(`${ok}A: b\r\nDate: then\r\nX-Ms-Request-Id: theirs\r\n`)
-  const given = formatAnswerHead(head, bytes, base)
+  const given = answerHead(head, bytes, base)
   t.match(given, 'Date: then\r\nX-Ms-Request-Id: theirs\r\nx-ringfence-correlation-id: id\r\n')
   t.notMatch(given, 'GMT')
   t.notMatch(given, 'x-ms-request-id: id')
   // The same offsets again: what the head before had counts for nothing.
   const next = Buffer.from(`${ok}A: b\r\n\r\n`)
   scanResponseHead(head, next, { start: 0, end: next.length })
-  const bare = formatAnswerHead(head, next, base)
+  const bare = answerHead(head, next, base)
   t.match(bare, 'x-ringfence-correlation-id: id\r\n')
   t.match(bare, 'x-ms-request-id: id\r\n')
   t.match(bare, /\r\nDate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n/)
 })
 
-void t.test('formatInformational has no length and nothing of ours', async (t) => {
+void t.test('composeInformational has no length and nothing of ours', async (t) => {
   const [head, bytes] = scan(
     'HTTP/1.1 103 x\r\nLink: a\r\nContent-Length: 5\r\nX-Ms-Request-Id: a\r\nConnection: close\r\n',
   )
-  t.equal(formatInformational(head, bytes), 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n')
+  const room = informationalRoom(bytes.length)
+  const text = composed(room, (out) => composeInformational(out, head, bytes))
+  t.equal(text, 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n')
 })
 
 void t.test('isSentInChunks where HTTP/1.1 is told no length', async (t) => {
@@ -170,6 +195,16 @@ void t.test('isSentInChunks where HTTP/1.1 is told no length', async (t) => {
 })
 
 const persistence = [
+  {
+    note: 'in the usual words',
+    text: `${ok}Connection: close\r\n`,
+    want: { closes: true, hintMs: undefined },
+  },
+  {
+    note: 'HTTP/1.0 in the usual words',
+    text: 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n',
+    want: { closes: false, hintMs: undefined },
+  },
   { note: 'HTTP/1.1 keeps', text: ok, want: { closes: false, hintMs: undefined } },
   {
     note: 'unless it says so',

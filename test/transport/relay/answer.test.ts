@@ -17,6 +17,9 @@ class Client extends Duplex {
     if (this.writableLength < this.writableHighWaterMark) done()
   }
 
+  /** What is held until the end of the turn is written at once here. */
+  override cork(): void {}
+
   /** Without the fields that are different each time. */
   get text(): string {
     return this.writes.join('').replace(/Date: [^\r]*\r\n|x-[a-z-]*-id: id\r\n/g, '')

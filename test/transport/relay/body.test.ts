@@ -27,8 +27,6 @@ function pass(body: Body, pieces: readonly string[]): Passed {
     const text = target.toString('latin1')
     t.equal(text.at(0), '.')
     t.equal(text.at(-1), '.', 'nothing is written beyond what it said')
-    const short = body.shortText(bytes)
-    if (short !== undefined && body.pieceBytes > 0) t.equal(short, text.slice(1, -1))
     sent += text.slice(1, -1)
     if (body.isWhole) break
   }
@@ -177,20 +175,6 @@ void t.test('a body that nothing has begun is whole, and takes nothing', async (
   t.equal(body.take(Buffer.from('next'), 1, 4), 1)
   t.equal(body.framedBytes, 0)
   t.equal(body.endByClose(), false)
-})
-
-void t.test('shortText is for one piece that goes on as it is', async (t) => {
-  const taken = (framing: Framing, writesChunks: boolean, text: string): Body => {
-    const body = begun(framing, writesChunks)
-    body.take(Buffer.from(text), 0, text.length)
-    return body
-  }
-  t.equal(taken(5, false, 'hello').shortText(Buffer.from('hello')), 'hello')
-  const two = '1\r\na\r\n1\r\nb\r\n'
-  t.equal(taken(chunked, false, two).shortText(Buffer.from(two)), undefined, 'two pieces')
-  t.equal(taken(untilClose, true, 'a').shortText(Buffer.from('a')), undefined, 'in chunks')
-  const long = 'x'.repeat(9000)
-  t.equal(taken(9000, false, long).shortText(Buffer.from(long)), undefined, 'long')
 })
 
 void t.test('whatever the cut, the content is the same', async (t) => {
