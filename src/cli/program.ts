@@ -124,6 +124,17 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
       end(await runExplain({ ...options, direction, ...streams }))
     })
 
+  command(
+    'doctor',
+    'try the forbidden on a running instance, and say what is held and what is open',
+  )
+    .option('--json', 'print the findings as JSON', false)
+    .addHelpText('after', example('ringfence doctor --config /etc/ringfence/ringfence.yaml'))
+    .action(async (options: { config: string; json: boolean }) => {
+      const { runDoctor } = await import('./commands/doctor.ts')
+      end(await runDoctor({ ...options, ...streams }))
+    })
+
   command('decide', 'decide requests from standard input, one line of JSON each')
     .addHelpText(
       'after',
