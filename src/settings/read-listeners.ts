@@ -9,7 +9,12 @@ import { readCallers } from './read-callers.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import { readReference } from './read-reference.ts'
 import type { InboundValue, OutboundValue } from './schema.ts'
-import type { InboundListener, ListenAddress, OutboundListener } from './settings.ts'
+import type {
+  ClientCertificates,
+  InboundListener,
+  ListenAddress,
+  OutboundListener,
+} from './settings.ts'
 
 export interface ListenerContext {
   /** Relative paths start here. */
@@ -21,7 +26,10 @@ export interface ListenerContext {
 /** Reads `inbound`; what the listeners mean together is `check-listeners.ts`. */
 export function readInbound(
   values: readonly InboundValue[],
-  context: ListenerContext,
+  context: ListenerContext & {
+    /** By index of the listener. */
+    readonly clientCertificates: readonly (ClientCertificates | undefined)[]
+  },
 ): readonly Placed<InboundListener>[] {
   const { findings } = context
   return values.map((value, index) => {
@@ -61,6 +69,7 @@ export function readInbound(
           : {
               certificateFile: resolve(context.directory, value.tls.certificateFile),
               keyFile: resolve(context.directory, value.tls.keyFile),
+              clientCertificates: context.clientCertificates[index],
             },
     }
     return { value: listener, path }
