@@ -22,6 +22,7 @@ export interface OpenInput {
   /** Where this instance listens: it must not be talked into dialling itself. */
   readonly ownListeners: () => readonly OwnListener[]
   readonly backendAuthorities: BackendAuthorities
+  readonly proxyAuthorization: string | undefined
 }
 
 /** Compiles and freezes everything that a decision reads, on this thread. */
@@ -48,7 +49,10 @@ export function compileInForce(
       autoApprove: settings.links.autoApprove,
       deciding: {
         identity: settings.identity,
-        inbound: settings.inbound.map(({ listen: _address, tls: _files, ...decides }) => decides),
+        inbound: settings.inbound.map(({ listen: _address, tls, ...decides }) => ({
+          ...decides,
+          clientCertificates: tls?.clientCertificates,
+        })),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
           resource,
@@ -77,5 +81,6 @@ export function openInForce(input: OpenInput): InForce {
     snapshot,
     guard,
     backendAuthorities: input.backendAuthorities,
+    proxyAuthorization: () => input.proxyAuthorization,
   })
 }

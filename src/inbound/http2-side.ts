@@ -67,7 +67,7 @@ export class Http2Side implements ClientSide {
   constructor(arrived: Http2Request) {
     const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
     const { method, target, rawHeaders } = message
-    const { isSecure, peer, peerPort, proxied, delivery } = connection
+    const { isSecure, peer, peerPort, proxied, certificate, delivery } = connection
     this.#stream = stream
     this.#connection = connection
     this.#isComplete = !hasBody
@@ -79,9 +79,12 @@ export class Http2Side implements ClientSide {
       httpVersion: '1.1',
       rawHeaders,
       isSecure,
+      // What follows HPACK's tables is judged by nghttp2, and Node does not ask it what it took out.
+      mayLackFields: true,
       peer,
       peerPort,
       proxied,
+      certificate,
       delivery,
       token: undefined,
     }

@@ -13,6 +13,7 @@ import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
 import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
+import { judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
@@ -22,6 +23,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
+  /** It came by a library that takes out fields that are none, without a word. */
+  readonly mayLackFields?: boolean
   /** What its token came to. `prove` sets it, once, before the request is judged; absent: there is none. */
   token?: TokenFinding | undefined
 }
@@ -88,8 +91,13 @@ export function judgeRequest(
   if (network === 'not-approved') {
     return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
   }
+  const certificate = judgeCertificate(facts, listener, { inForce, now })
+  if (certificate.kind === 'refused') {
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: certificate.note })
+  }
   const evidence = collectEvidence({
     ...facts,
+    certificate: certificate.proof,
     headers: settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
   })
@@ -107,7 +115,7 @@ export function judgeRequest(
     caller,
     callerPort,
     removedHeaders,
-    detail: detail ?? note,
+    detail: detail ?? certificate.note ?? note,
     status: undefined,
     expiresAt,
   }

@@ -3,8 +3,11 @@ import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
+import type { Authority } from '../wire/authority.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import type { NoProxy } from './no-proxy.ts'
 import type { PublicJwk } from '../wire/jwks.ts'
+import type { AlternativeName } from '../wire/subject-alternative-names.ts'
 import type { IssuerValue } from './schema.ts'
 
 /** Settings of one instance: validated, defaulted, canonical, deep-frozen. Paths are absolute. Times are milliseconds. */
@@ -81,6 +84,31 @@ export interface ProxyProtocol {
 export interface ListenerTls {
   readonly certificateFile: string
   readonly keyFile: string
+  /** Absent: clients are not asked for any. */
+  readonly clientCertificates?: ClientCertificates | undefined
+}
+
+export interface ClientCertificates {
+  /** `required`: without a valid one a caller is refused. */
+  readonly mode: 'required' | 'optional'
+  readonly authorities: readonly CertificateAuthority[]
+  /** Authorities between one of those and the certificate of a client. */
+  readonly maxDepth: number
+  readonly mapping: readonly {
+    readonly name: AlternativeName
+    readonly resource: ResourceId
+    readonly perimeter: Guid | undefined
+  }[]
+}
+
+/** As read together with the settings, so that what decides is all there. */
+export interface CertificateAuthority {
+  /** Its key in `IdentitySettings.speakers`. */
+  readonly speaker: string
+  /** PEM, one certificate each. */
+  readonly certificates: readonly string[]
+  /** PEM, one list of revocations each; undefined: nothing is known to be revoked. */
+  readonly lists: readonly string[] | undefined
 }
 
 export interface OutboundListener {
@@ -156,6 +184,19 @@ export interface EgressSettings {
   readonly tls: TlsLeniency
   /** What the network translates to IPv4: judged as the IPv4 address. */
   readonly nat64: readonly Prefix[]
+  /** Undefined: destinations are resolved, guarded and dialled from here. */
+  readonly upstreamProxy: UpstreamProxy | undefined
+}
+
+/** A proxy that is the one way out. */
+export interface UpstreamProxy {
+  readonly scheme: 'http' | 'https'
+  readonly authority: Authority
+  readonly credentialsFile?: string
+  /** PEM; absent: the system's authorities. */
+  readonly caFile?: string
+  /** Reached directly all the same. */
+  readonly noProxy: readonly NoProxy[]
 }
 
 export interface PrivateAddressGrant {
