@@ -18,7 +18,7 @@ import type { Dice } from './grammar.ts'
  * time. Nothing that is no such token does more than be refused.
  */
 export function startTokenCheck(): Check {
-  return async (text) => {
+  return async (text, trial) => {
     // Each time another: what was seen before must not answer for what comes now.
     const verifier = createTokenVerifier({
       issuers: [issuer],
@@ -31,6 +31,7 @@ export function startTokenCheck(): Check {
     const finding = await verifier.verify(text)
     if (finding.kind !== 'proof') return undefined
     const fault = faultOf(text)
+    trial.isWhole = fault === undefined
     return fault === undefined ? undefined : `taken for a proof, but ${fault}`
   }
 }

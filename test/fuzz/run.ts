@@ -73,7 +73,7 @@ function cutsOf(dice: Dice, bytes: string): readonly number[] {
 }
 
 /** How much of what is tried must be understood and passed on, of a hundred: less, and hardly anything was compared. */
-const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5 }
+const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5, token: 5 }
 /** Before there are so many, the share says nothing. */
 const enough = 20
 
@@ -95,8 +95,8 @@ export async function fuzz(
 ): Promise<Fuzzed> {
   const finds: Find[] = []
   const unconfirmed: Find[] = []
-  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
-  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
+  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0, token: 0 }
+  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0, token: 0 }
   const until = performance.now() + seconds * 1000
   let tried = 0
   const work = async (): Promise<void> => {
