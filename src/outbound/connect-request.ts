@@ -5,9 +5,8 @@ import type { CloseReason } from '../reasons.ts'
 import { Cancellation } from '../transport/cancellation.ts'
 import { cut } from '../transport/cut.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
-import { seconds } from '../units.ts'
-import { type Beginning, readBeginning } from '../wire/beginning.ts'
 import { type ClientHello, nameIn } from '../wire/client-hello.ts'
+import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
@@ -16,8 +15,9 @@ import { answerByAlert, answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
-import { takeFirstBytes } from './first-bytes.ts'
+import { takeFirstLine } from './first-line.ts'
 import type { Direct, RequestLines } from './forward-head.ts'
+import { identifyCaller, tooManyCredentials } from './identify-caller.ts'
 import { HelloGate } from './hello-gate.ts'
 import { keepForRequests } from './keep-for-requests.ts'
 import { callerHeaderNames, httpPort } from './outgoing-headers.ts'
@@ -45,11 +45,6 @@ export interface ConnectArrival {
 const protocol = 'TCP'
 
 const nothing = Buffer.alloc(0)
-
-const maxFirstLineMs = seconds(5)
-
-/** Whoever sends a line in crumbs has that many. */
-const maxFirstChunks = 64
 
 /**
  * One CONNECT (RFC 9110 9.3.6), from its head to the end of its tunnel:
@@ -115,7 +110,7 @@ export class ConnectRequest implements UnderWay {
       if (name === undefined) this.#refuse({ decision: this.#exchange.deny(reasonOf(hello)) })
       else {
         this.#hello = hello
-        await this.#seek(this.#exchange.asked({ host: { kind: 'name', name }, port }), [])
+        await this.#seek({ host: { kind: 'name', name }, port }, [])
       }
     } catch (error) {
       this.#context.ports.log.error({ err: error }, 'a redirected connection could not be served')
@@ -154,8 +149,7 @@ export class ConnectRequest implements UnderWay {
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }
-    const asked = this.#exchange.asked(reading.authority)
-    this.#asked = asked
+    this.#asked = this.#exchange.asked(reading.authority)
     if (goesRound(hopsOf(request.rawHeaders), this.#context.via)) {
       this.#refuse({ decision: this.#exchange.deny('loop') })
       return
@@ -164,19 +158,28 @@ export class ConnectRequest implements UnderWay {
       const names = inForce.settings.identity.headers
       this.#exchange.removedHeaders = callerHeaderNames(request.rawHeaders, names)
     }
-    await this.#seek(asked, request.rawHeaders)
+    await this.#seek(reading.authority, request.rawHeaders)
   }
 
   /** From what is asked to the tunnel. */
-  async #seek(asked: Asked, rawHeaders: RawHeaders): Promise<void> {
+  async #seek(destination: Authority, rawHeaders: RawHeaders): Promise<void> {
     const { ports, slots, dialPeer } = this.#context
-    this.#asked = asked
+    this.#asked = this.#exchange.asked(destination)
     const inForce = ports.currentInForce()
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = decide(asked, inForce)
+    const identifying = identifyCaller(this.#exchange, { rawHeaders, inForce })
+    const identified = typeof identifying === 'string' ? identifying : await identifying
+    if (this.#over) return
+    const asked = this.#exchange.asked(destination)
+    this.#asked = asked
+    if (identified === 'busy') {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: tooManyCredentials })
+      return
+    }
+    const verdict = decide(asked, ports.currentInForce())
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
@@ -285,27 +288,19 @@ export class ConnectRequest implements UnderWay {
    */
   #listen(reached: Extract<Reached, { kind: 'reached' }>, asked: Asked): void {
     const { stream } = reached.upstream
-    const chunks: Buffer[] = []
-    let beginning: Beginning | undefined
     const { headerMs } = reached.admitted.inForce.settings.timeouts
     this.#client.write(this.#greeting(), 'latin1')
-    const watch = takeFirstBytes(this.#client, {
+    const watch = takeFirstLine(this.#client, {
       head: this.#head,
-      timeoutMs: Math.min(headerMs, maxFirstLineMs),
-      take: (bytes) => {
-        chunks.push(bytes)
-        beginning = readBeginning(chunks.length === 1 ? bytes : Buffer.concat(chunks))
-        return beginning !== undefined || chunks.length >= maxFirstChunks
-      },
-      done: (enough) => {
+      headerMs,
+      done: ({ begins, bytes: head }) => {
         this.#stopListening = undefined
-        const head = chunks.length === 1 ? (chunks[0] ?? nothing) : Buffer.concat(chunks)
-        if (enough === 'gone' || (enough === 'ended' && head.length === 0)) {
+        if (begins === 'silent') {
           stream.destroy()
           this.#close('client-closed')
-        } else if (beginning === 'tls') {
+        } else if (begins === 'tls') {
           this.#join(reached, { greeting: '', head, gate: this.#gateTo(asked, reached.admitted) })
-        } else if (beginning === 'http') this.#turnToHttp(reached, { asked, head })
+        } else if (begins === 'http') this.#turnToHttp(reached, { asked, head })
         else this.#goOnBlind(reached, head)
       },
     })
@@ -334,8 +329,9 @@ export class ConnectRequest implements UnderWay {
     const kept = keepForRequests(this.#context, { upstream, admitted, address, destination })
     this.#finish('complete', 200)
     const { host, port } = destination
-    if (kept === undefined) this.#speakDirectly?.({ host, port }, head)
-    else void kept.then(() => this.#speakDirectly?.({ host, port }, head))
+    const direct = { host, port, evidence: asked.evidence }
+    if (kept === undefined) this.#speakDirectly?.(direct, head)
+    else void kept.then(() => this.#speakDirectly?.(direct, head))
   }
 
   /** Undefined where no name was decided, or the inbound side of this instance sees to it. */

@@ -3,6 +3,7 @@ import { type Authority, formatHost, type Host } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead, readOutboundHead } from '../wire/request-head.ts'
 import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 import type { Peer } from './exchange.ts'
 import { announcesBody, httpPort } from './outgoing-headers.ts'
 import { sentenceForTarget } from './refusal-words.ts'
@@ -44,6 +45,8 @@ export interface Direct {
   readonly host: Host | undefined
   /** The only port. */
   readonly port: number
+  /** Who the CONNECT proved to be: the requests inside it prove nothing again. */
+  readonly evidence: CallerEvidence | undefined
 }
 
 /** The parts of a head that say what is asked. */

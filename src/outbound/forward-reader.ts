@@ -5,6 +5,7 @@ import { ambiguous, chunked } from '../wire/framing.ts'
 import { isOriginForm } from '../wire/request-head.ts'
 import type { OwnVia } from '../wire/via.ts'
 import { type Direct, type ForwardHead, readForwardHead } from './forward-head.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { headerCountOf } from './proxy-context.ts'
 import type { Admitted } from './verdict.ts'
@@ -20,6 +21,8 @@ export type ForwardReading =
       readonly removed: readonly string[]
       /** What it was decided to be, once it was; under the same `InForce` it is decided alike for the same client. */
       admitted: Admitted | undefined
+      /** Of who asks, with which it was decided. */
+      evidence: CallerEvidence | undefined
     }
   | Exclude<ForwardHead, { kind: 'head' }>
 
@@ -41,12 +44,13 @@ export class ForwardReader {
   /** Path and query of the request that was read last. */
   path = ''
   readonly #via: OwnVia
-  readonly #direct: Direct | undefined
+  /** What the connection stands for. */
+  readonly direct: Direct | undefined
   #known: Known | undefined
 
   constructor(via: OwnVia, direct: Direct | undefined) {
     this.#via = via
-    this.#direct = direct
+    this.direct = direct
   }
 
   read(
@@ -66,7 +70,7 @@ export class ForwardReader {
         headerCount: headerCountOf(inForce?.settings),
         isUpgrade: false,
         via: this.#via,
-        direct: this.#direct,
+        direct: this.direct,
       },
     )
     if (head.kind !== 'head') return head
@@ -96,6 +100,7 @@ export class ForwardReader {
       removed,
       fieldLines,
       admitted: undefined,
+      evidence: undefined,
     }
     const slash = target.startsWith('/') ? 0 : target.indexOf('/', schemeLength)
     // A target without a path, or with a query first, is rare.

@@ -27,7 +27,7 @@ export function keepForRequests(
     upstream.stream.destroy()
     return undefined
   }
-  const key = poolKey(version, destination)
+  const key = poolKey(admitted, destination)
   if (settings.lane === 'relay') {
     const connection = upstreamOver(upstream.stream)
     connection.rest(restingMs(undefined))

@@ -58,7 +58,11 @@ export function serveRedirected(context: ProxyContext, options: RedirectedOption
       const { bytes } = reader
       if (enough === 'gone') return
       if (isHttp) {
-        speakDirectly(connection, { host: undefined, port: originalPort }, bytes)
+        speakDirectly(
+          connection,
+          { host: undefined, port: originalPort, evidence: undefined },
+          bytes,
+        )
       } else if (bytes.length === 0) {
         // Nothing was asked of anybody.
         socket.destroy()
