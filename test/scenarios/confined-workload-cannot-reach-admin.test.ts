@@ -80,8 +80,8 @@ for (const { where, before, whyNot } of places) {
       pid: instance.child.pid,
     }
     const script = join(import.meta.dirname, 'confined-child.ts')
-    const [command = '', ...rest] = [...before, process.execPath, script, JSON.stringify(given)]
-    const { stdout } = await promisify(execFile)(command, rest)
+    const asked = [...before, process.execPath, script, JSON.stringify(given)]
+    const { stdout } = await promisify(execFile)('/usr/bin/env', asked)
     const results = JSON.parse(stdout) as Record<string, string>
     const { uid: ranAs, ...attempts } = results
     t.equal(ranAs, String(uid))
