@@ -53,7 +53,11 @@ export async function startRequestCheck(t: Teardown): Promise<Check> {
       if (at++ === read.length) return `passed on ${text}, Node reads ${JSON.stringify(read)}`
     }
     const isWhole = passed.at(-1)?.[0]?.includes(' /last ') === true
-    if (isWhole && JSON.stringify(passed) !== JSON.stringify(passedByLibrary)) {
+    // Refused, whoever expects 100 may send its content all the same: the library lane ends the connection, the relay
+    // only where there is any.
+    const isCutShort = /^expect:/im.test(bytes) && passedByLibrary.length < passed.length
+    const compared = isCutShort ? passed.slice(0, passedByLibrary.length) : passed
+    if (isWhole && JSON.stringify(compared) !== JSON.stringify(passedByLibrary)) {
       return `relay ${JSON.stringify(passed)}, library ${JSON.stringify(passedByLibrary)}`
     }
     return undefined

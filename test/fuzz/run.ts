@@ -1,10 +1,24 @@
 import { startAnswerCheck } from './compare-answers.ts'
+import { makeAuthority, startAuthorityCheck } from './compare-authorities.ts'
+import { makeDocument, startDocumentCheck } from './compare-documents.ts'
 import { startHelloCheck } from './compare-hellos.ts'
+import { makeProxyHeader, startProxyHeaderCheck } from './compare-proxy-headers.ts'
 import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
+import { makeToken, startTokenCheck } from './compare-tokens.ts'
 import { Dice, makeAnswer, makeRequests } from './grammar.ts'
 import { makeHello } from './hello-grammar.ts'
 
-export type Kind = 'request' | 'answer' | 'hello'
+export const kinds = [
+  'request',
+  'answer',
+  'hello',
+  'authority',
+  'proxy-header',
+  'document',
+  'token',
+] as const
+
+export type Kind = (typeof kinds)[number]
 
 export interface Find {
   readonly kind: Kind
@@ -18,12 +32,14 @@ const atOnce = 16
 /** No more than that: the first few say it all. */
 const maxFinds = 5
 
-const kinds: readonly Kind[] = ['request', 'answer', 'hello']
-
 const makers: Readonly<Record<Kind, (dice: Dice) => string>> = {
   request: makeRequests,
   answer: makeAnswer,
   hello: makeHello,
+  authority: makeAuthority,
+  'proxy-header': makeProxyHeader,
+  document: makeDocument,
+  token: makeToken,
 }
 
 /** All checks, ready to be given bytes. */
@@ -32,6 +48,10 @@ export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Ch
     request: await startRequestCheck(t),
     answer: await startAnswerCheck(t),
     hello: startHelloCheck(),
+    authority: startAuthorityCheck(),
+    'proxy-header': startProxyHeaderCheck(),
+    document: await startDocumentCheck(t),
+    token: startTokenCheck(),
   }
 }
 
