@@ -48,7 +48,10 @@ export function compileInForce(
       autoApprove: settings.links.autoApprove,
       deciding: {
         identity: settings.identity,
-        inbound: settings.inbound.map(({ listen: _address, tls: _files, ...decides }) => decides),
+        inbound: settings.inbound.map(({ listen: _address, tls, ...decides }) => ({
+          ...decides,
+          clientCertificates: tls?.clientCertificates,
+        })),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
           resource,

@@ -28,9 +28,14 @@ export async function followSwap(
     const before = swap.before.get(proxy.name)
     const after = swap.after.get(proxy.name)
     if (after === undefined) continue
-    if (after.cert !== before?.cert || after.key !== before.key) proxy.setSecureContext(after)
+    if (!isSamePem(before, after)) proxy.setSecureContext(after)
   }
   await judged
+}
+
+function isSamePem(before: ListenerPem | undefined, after: ListenerPem): boolean {
+  if (after.cert !== before?.cert || after.key !== before.key) return false
+  return after.clientAuthorities?.join('') === before.clientAuthorities?.join('')
 }
 
 /** The resolver for what is in force: it keeps its answers until settings that concern it change. */

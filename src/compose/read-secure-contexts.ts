@@ -9,6 +9,8 @@ export interface ListenerPem {
   readonly key: string
   /** Where several threads present it: what one gives a client to resume by, the others take. */
   readonly ticketKeys?: Uint8Array
+  /** Whose certificates clients are asked for; absent: they are asked for none. */
+  readonly clientAuthorities?: readonly string[] | undefined
 }
 
 /** By name of the listener. */
@@ -25,10 +27,14 @@ export async function readSecureContexts(settings: Settings): Promise<ListenerPe
     if (tls === undefined) continue
     const pem = await readPem(tls)
     if (typeof pem === 'string') problems.push(`inbound listener \`${name}\`: ${pem}`)
-    else pems.set(name, pem)
+    else pems.set(name, { ...pem, clientAuthorities: authoritiesOf(tls) })
   }
   if (problems.length > 0) throw new PerimeterError('RF_SETTINGS', problems.join('\n'))
   return pems
+}
+
+function authoritiesOf({ clientCertificates }: ListenerTls): readonly string[] | undefined {
+  return clientCertificates?.authorities.flatMap(({ certificates }) => certificates)
 }
 
 /** The files that make a difference when they change. */

@@ -2,6 +2,7 @@ import type { ResourceId } from '../perimeter/resource-id.ts'
 import type {
   InboundListener,
   ListenAddress,
+  ListenerTls,
   OutboundListener,
   Settings,
 } from '../settings/settings.ts'
@@ -106,6 +107,8 @@ function inboundStays(before: InboundListener, after: InboundListener): boolean 
 /** In the words of a sentence about the listener. */
 function becomesAnother(before: InboundListener, after: InboundListener): string | undefined {
   if (before.protocol !== after.protocol) return 'now speaks another protocol'
+  const asks = after.tls?.clientCertificates?.mode === 'required'
+  if (before.tls === undefined && asks) return 'now requires certificates of clients'
   const isAsBefore = JSON.stringify(before.proxyProtocol) === JSON.stringify(after.proxyProtocol)
   if (isAsBefore || inboundStays(before, after)) return undefined
   // At the old address a peer cannot both have to send the header and not be believed about it.
@@ -179,7 +182,21 @@ function narrowInbound(before: InboundListener, after: InboundListener): Inbound
     ...before,
     clients: isPrivate ? intersect(before.clients, after.clients) : [],
     trustedProxies: isSameHeader ? intersect(before.trustedProxies, after.trustedProxies) : [],
+    tls: narrowTls(before.tls, after.tls),
   }
+}
+
+/** Certificates that one entry would not believe are believed by neither; TLS itself cannot change under way. */
+function narrowTls(
+  before: ListenerTls | undefined,
+  after: ListenerTls | undefined,
+): ListenerTls | undefined {
+  const [old, next] = [before?.clientCertificates, after?.clientCertificates]
+  if (before === undefined || JSON.stringify(old) === JSON.stringify(next)) return before
+  const asks = old ?? next
+  if (asks === undefined) return before
+  const mode = old?.mode === 'required' || next?.mode === 'required' ? 'required' : 'optional'
+  return { ...before, clientCertificates: { ...asks, mode, authorities: [] } }
 }
 
 /** Prefixes are nested or apart: what two lists share is the longer of each nested pair. */

@@ -1,3 +1,5 @@
+import type { Guid } from '../perimeter/guid.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { PolicySnapshot } from '../policy/snapshot.ts'
 import type { Caller, Delivery, Evidence, Identification } from './caller.ts'
 import { noClaims, readClaims } from './claims.ts'
@@ -32,7 +34,9 @@ export function identify(
   if (claims.kind === 'bad-request') return claims
   const { token } = evidence
   if (token?.kind === 'ambiguous') return { kind: 'bad-request', detail: token.detail }
-  const proven = readProofs(evidence.proofs, { speakers: rules.speakers, audience, now })
+  const { speakers } = rules
+  const homeOf = homesIn(snapshot)
+  const proven = readProofs(evidence.proofs, { speakers, audience, now, homeOf })
   if (proven.kind === 'bad-request') return proven
   const isProven = proven.kind === 'proven'
   const { identity, perimeterVoid } = judgeMembership(
@@ -53,6 +57,11 @@ export function identify(
     expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
     note: token?.kind === 'nothing' ? token.note : isProven ? undefined : proven.note,
   }
+}
+
+/** The perimeter of a resource, where the snapshot knows it. */
+export function homesIn(snapshot: PolicySnapshot): (resource: ResourceId) => Guid | undefined {
+  return ({ key }) => snapshot.resources.get(key)?.association?.perimeter.guid
 }
 
 /**

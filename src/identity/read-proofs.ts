@@ -1,4 +1,5 @@
 import type { Guid } from '../perimeter/guid.ts'
+import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { Unidentified } from './caller.ts'
 import type { Proof, Statement } from './proof.ts'
 import { limitToScope, type TrustScope } from './trust-scope.ts'
@@ -18,6 +19,8 @@ export interface ProofRules {
   readonly audience: string | undefined
   /** Milliseconds since the epoch. */
   readonly now: number
+  /** The perimeter that a resource has by what is in force, where that is known. */
+  readonly homeOf: (resource: ResourceId) => Guid | undefined
 }
 
 interface Proven {
@@ -63,7 +66,7 @@ export function readProofs(
 
 function readProof(
   { speaker: key, statement, audiences, expiresAt }: Proof,
-  { speakers, audience, now }: ProofRules,
+  { speakers, audience, now, homeOf }: ProofRules,
 ): Proven | Unproven {
   const speaker = speakers.get(key)
   if (speaker === undefined) return unproven('proof of somebody who is not trusted')
@@ -73,7 +76,12 @@ function readProof(
     if (!audiences.some((one) => meant.includes(one))) return unproven('proof made for others')
   }
   const limited = limitToScope(statement, speaker)
-  if (limited === undefined) return unproven('proof of somebody who may not speak for the caller')
+  // THREAT: a member has the perimeter that we know, so whoever names a member speaks for that one, whichever it claims.
+  const home = limited?.resource && homeOf(limited.resource)
+  const isWithin = home === undefined || speaker.perimeters.includes(home)
+  if (limited === undefined || !isWithin) {
+    return unproven('proof of somebody who may not speak for the caller')
+  }
   return { kind: 'proven', statement: limited, expiresAt }
 }
 

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Delivery } from '../identity/caller.ts'
 import { parsePeer } from '../identity/evidence.ts'
-import type { Proof } from '../identity/proof.ts'
+import type { ShownCertificate } from '../identity/client-certificate.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 
@@ -15,8 +15,8 @@ export interface ConnectionFacts {
   /** What came in front of everything else, from a peer that had to send it. */
   readonly proxied?: ProxyHeader | undefined
   readonly delivery: Delivery | undefined
-  /** What its verified client certificate proves; absent: there is none. */
-  readonly certificate?: Proof | undefined
+  /** What its client has shown in the handshake, where it was asked. */
+  readonly certificate?: ShownCertificate | undefined
 }
 
 export type OwnPeer = Pick<ConnectionFacts, 'peer' | 'peerPort'>

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Delivery } from '../identity/caller.ts'
+import type { ShownCertificate } from '../identity/client-certificate.ts'
 import type { CloseReason } from '../reasons.ts'
 import { closeGently as closeStreamGently, closeWritten } from '../transport/close-gently.ts'
 import { discardInput } from '../transport/discard.ts'
@@ -17,6 +18,8 @@ export interface Connection {
   readonly peerPort: number | undefined
   /** Where the peer had to send a PROXY header. */
   readonly proxied: ProxyHeader | undefined
+  /** Once the handshake is over, where the client was asked for one. */
+  certificate: ShownCertificate | undefined
   /** It came when there were enough already: its first request is answered and it is closed. */
   readonly isTooMany: boolean
   /** A request has arrived on it. */

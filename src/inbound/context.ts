@@ -61,7 +61,7 @@ export function factsOf(
   { listenerName }: Pick<InboundContext, 'listenerName'>,
   { request, connection }: { readonly request: ArrivedHead; readonly connection: Connection },
 ): RequestFacts {
-  const { isSecure, peer, peerPort, proxied, delivery } = connection
+  const { isSecure, peer, peerPort, proxied, certificate, delivery } = connection
   return {
     listener: listenerName,
     method: request.method ?? '',
@@ -72,6 +72,7 @@ export function factsOf(
     peer,
     peerPort,
     proxied,
+    certificate,
     delivery,
     token: undefined,
   }

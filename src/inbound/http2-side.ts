@@ -67,7 +67,7 @@ export class Http2Side implements ClientSide {
   constructor(arrived: Http2Request) {
     const { stream, message, hasBody, expectsContinue, connection, listener } = arrived
     const { method, target, rawHeaders } = message
-    const { isSecure, peer, peerPort, proxied, delivery } = connection
+    const { isSecure, peer, peerPort, proxied, certificate, delivery } = connection
     this.#stream = stream
     this.#connection = connection
     this.#isComplete = !hasBody
@@ -82,6 +82,7 @@ export class Http2Side implements ClientSide {
       peer,
       peerPort,
       proxied,
+      certificate,
       delivery,
       token: undefined,
     }

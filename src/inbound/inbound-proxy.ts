@@ -14,11 +14,12 @@ import { Http1Side } from './http1-side.ts'
 import { createHttp2Lane } from './http2-lane.ts'
 import { type Connection, deafen, endTurn, takeTurn, type Turn } from './connection.ts'
 import { factsOf, type InboundContext } from './context.ts'
-import { type ArrivedRequest, createHttpListener, type ListenerPem } from './listener.ts'
+import { type ArrivedRequest, createHttpListener } from './listener.ts'
 import type { InboundPorts } from './ports.ts'
 import { createProxyIntake } from './proxy-intake.ts'
 import { RelayedConnection } from './relayed-connection.ts'
 import { admit, type RefuseAs, tooManyConnections } from './admit.ts'
+import type { ListenerPem } from './secure-stream.ts'
 import { serveRequest, type Serving } from './serve-request.ts'
 import { serveUnreadable } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
@@ -66,7 +67,9 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const http2 = createHttp2Lane(context)
   const proxyIntake = createProxyIntake(listenerName, ports)
   const listener = createHttpListener({
+    name: listenerName,
     settings,
+    now: ports.now,
     proxyIntake,
     speakHttp2: (connection) => http2.speak(connection),
     onConnection: countConnection,

@@ -13,6 +13,7 @@ import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
 import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
+import { judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
@@ -88,8 +89,13 @@ export function judgeRequest(
   if (network === 'not-approved') {
     return denial(facts, { ...known, reason: 'private-endpoint-not-approved', detail })
   }
+  const certificate = judgeCertificate(facts, listener, { inForce, now })
+  if (certificate.kind === 'refused') {
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: certificate.note })
+  }
   const evidence = collectEvidence({
     ...facts,
+    certificate: certificate.proof,
     headers: settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
   })
@@ -107,7 +113,7 @@ export function judgeRequest(
     caller,
     callerPort,
     removedHeaders,
-    detail: detail ?? note,
+    detail: detail ?? certificate.note ?? note,
     status: undefined,
     expiresAt,
   }

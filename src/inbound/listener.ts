@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import type { Delivery } from '../identity/caller.ts'
 import type { Limits, Settings, Timeouts } from '../settings/settings.ts'
 import { answeredBeyondLimit } from '../transport/dropped.ts'
@@ -10,17 +10,19 @@ import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import { type Connection, closeGently } from './connection.ts'
 import { ownPeer } from './connection-facts.ts'
 import type { ProxyIntake } from './proxy-intake.ts'
-
-/** Certificate and key of a listener, PEM. */
-export interface ListenerPem {
-  readonly cert: string
-  readonly key: string
-  /** Of session tickets, where several threads present the certificate; absent: keys of its own. */
-  readonly ticketKeys?: Uint8Array
-}
+import {
+  type ListenerPem,
+  type ListenerSecurity,
+  secureListener,
+  secureStream,
+  shownCertificate,
+} from './secure-stream.ts'
 
 export interface HttpListenerOptions {
+  readonly name: string
   readonly settings: () => Settings | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   /** Who owes a PROXY header; its owner destroys it. */
   readonly proxyIntake: ProxyIntake
   /** The next on the connection, whatever its turn. */
@@ -81,7 +83,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const { proxyIntake } = options
   const connections = new Set<Connection>()
   const byStream = new WeakMap<Duplex, Connection>()
-  let secureContext: SecureContext | undefined
+  let security: ListenerSecurity | undefined
 
   const server = createServer({
     connectionsCheckingInterval: headCheckMs,
@@ -124,7 +126,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const { limits, timeouts } = options.settings() ?? {}
     if (limits !== undefined && timeouts !== undefined) applyLimits(server, limits, timeouts)
     const isTooMany = connections.size + proxyIntake.size >= (limits?.connections ?? 0)
-    const stream = secureContext === undefined ? raw : terminateTls(raw, secureContext)
+    // What a member sends from here needs no certificate: it is known whose it is.
+    const asksForCertificate = security?.asksForCertificate === true && from.delivery === undefined
+    const stream =
+      security === undefined ? raw : secureStream(raw, { security, asksForCertificate, protocols })
     const connection: Connection = {
       stream,
       isSecure: stream !== raw,
@@ -132,6 +137,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       peer: from.peer,
       peerPort: from.peerPort,
       proxied: from.proxied,
+      certificate: undefined,
       isTooMany,
       hasSpoken: false,
       isDeaf: false,
@@ -166,9 +172,18 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       clearTimeout(timer)
       // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
       Object.assign(stream, { secureConnecting: false })
+      if (asksForCertificate && stream instanceof TLSSocket) {
+        connection.certificate = readCertificate(stream)
+      }
       if (isHttp2(stream)) options.speakHttp2(connection)
       else speak()
     })
+  }
+
+  function readCertificate(stream: TLSSocket): Connection['certificate'] {
+    const own = options.settings()?.inbound.find(({ name }) => name === options.name)
+    const trusted = own?.tls?.clientCertificates
+    return trusted && shownCertificate(stream, trusted, { now: options.now() })
   }
 
   function arrive(
@@ -236,12 +251,8 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       if (isRoomFor(ours)) accept(ours, { peer: undefined, peerPort: undefined, delivery })
       return theirs
     },
-    setSecureContext({ cert, key, ticketKeys }) {
-      secureContext = createSecureContext({
-        cert,
-        key,
-        ...(ticketKeys === undefined ? {} : { ticketKeys: Buffer.from(ticketKeys) }),
-      })
+    setSecureContext(pem) {
+      security = secureListener(pem)
     },
   }
 }
@@ -267,10 +278,6 @@ function applyLimits(server: Server, limits: Limits, { headerMs, keepAliveMs }: 
 /** Whether the client and we have agreed on it. */
 function isHttp2(stream: Duplex): boolean {
   return stream instanceof TLSSocket && stream.alpnProtocol === 'h2'
-}
-
-function terminateTls(raw: Duplex, secureContext: SecureContext): TLSSocket {
-  return new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: protocols })
 }
 
 function ignore(): void {}

@@ -273,7 +273,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   }
 
   #factsOf({ method, target, block }: Crossing): RequestFacts {
-    const { isSecure, peer, peerPort, proxied, delivery } = this.#connection
+    const { isSecure, peer, peerPort, proxied, certificate, delivery } = this.#connection
     return {
       listener: this.#context.listenerName,
       method,
@@ -284,6 +284,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       peer,
       peerPort,
       proxied,
+      certificate,
       delivery,
       token: undefined,
     }

@@ -7,6 +7,7 @@ import type { InForce } from '../settings/in-force.ts'
 import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
+import { judgeCertificate } from './judge-certificate.ts'
 import { denial, type Judgement } from './judge-request.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
@@ -43,7 +44,12 @@ export function judgeTcp(
   }
   const { headers, speakers } = settings.identity
   const { forwardedHeader } = listener
-  const evidence = collectEvidence({ ...facts, rawHeaders: [], headers, forwardedHeader })
+  const certificate = judgeCertificate(facts, listener, { inForce, now })
+  if (certificate.kind === 'refused') {
+    return denial(facts, { ...known, reason: 'unknown-caller', detail: certificate.note })
+  }
+  const offered = { rawHeaders: [], certificate: certificate.proof }
+  const evidence = collectEvidence({ ...facts, ...offered, headers, forwardedHeader })
   const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
   const identification = identify(evidence, rules, { snapshot, audience: undefined, now })
   if (identification.kind !== 'caller') {
@@ -56,7 +62,7 @@ export function judgeTcp(
     caller,
     callerPort,
     removedHeaders: [],
-    detail: detail ?? note,
+    detail: detail ?? certificate.note ?? note,
     status: undefined,
     expiresAt,
   }

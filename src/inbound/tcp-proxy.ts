@@ -13,6 +13,12 @@ import { type ConnectionFacts, ownPeer } from './connection-facts.ts'
 import type { InboundProxy } from './inbound-proxy.ts'
 import type { InboundPorts } from './ports.ts'
 import { createProxyIntake } from './proxy-intake.ts'
+import {
+  type ListenerSecurity,
+  secureListener,
+  secureStream,
+  shownCertificate,
+} from './secure-stream.ts'
 import { TcpConnection, type TcpContext } from './tcp-connection.ts'
 
 /** What a listener in front of a `tcp:` back end is given. */
@@ -41,6 +47,7 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
   const proxyIntake = createProxyIntake(listenerName, ports)
   let port: number | undefined
   let hasClosed = false
+  let security: ListenerSecurity | undefined
 
   const countDropped = createDropCounter((dropped) => {
     ports.log.warn({ listener: listenerName, dropped }, 'connections were dropped: far too many')
@@ -57,8 +64,8 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
     const from = ownPeer(socket)
     const facts = { listener: listenerName, ...from, delivery: undefined }
     if (!isRoomFor(socket)) return
-    const onHeader = (proxied: ProxyHeader): void => accept(socket, { ...facts, proxied })
-    if (!proxyIntake.take(socket, { from, onHeader })) accept(socket, facts)
+    const onHeader = (proxied: ProxyHeader): void => receive(socket, { ...facts, proxied })
+    if (!proxyIntake.take(socket, { from, onHeader })) receive(socket, facts)
   }
 
   function isRoomFor(stream: Duplex): boolean {
@@ -69,10 +76,42 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
     return false
   }
 
-  function accept(stream: Duplex, facts: ConnectionFacts): void {
-    const limit = settings()?.limits.connections ?? 0
-    const refuseAs = streams.size + proxyIntake.size >= limit ? tooManyConnections : undefined
+  function receive(socket: Socket, facts: ConnectionFacts): void {
+    if (security === undefined) accept(socket, facts)
+    else secure(socket, { security, facts })
+  }
+
+  /** Ends TLS in front of the back end, for the certificate that the client shows. */
+  function secure(
+    socket: Socket,
+    { security, facts }: { readonly security: ListenerSecurity; readonly facts: ConnectionFacts },
+  ): void {
+    const stream = secureStream(socket, { security, asksForCertificate: true })
+    stream.on('error', ignore)
     count(stream)
+    const timer = setTimeout(() => stream.destroy(), settings()?.timeouts.headerMs ?? 0)
+    stream.once('close', () => {
+      clearTimeout(timer)
+      socket.destroy()
+    })
+    stream.once('secure', () => {
+      clearTimeout(timer)
+      const own = settings()?.inbound.find(({ name }) => name === listenerName)
+      const trusted = own?.tls?.clientCertificates
+      const certificate = trusted && shownCertificate(stream, trusted, { now: ports.now() })
+      serve(stream, { ...facts, certificate })
+    })
+  }
+
+  function accept(stream: Duplex, facts: ConnectionFacts): void {
+    count(stream)
+    serve(stream, facts)
+  }
+
+  /** It is counted already. */
+  function serve(stream: Duplex, facts: ConnectionFacts): void {
+    const limit = settings()?.limits.connections ?? 0
+    const refuseAs = streams.size + proxyIntake.size > limit ? tooManyConnections : undefined
     void new TcpConnection(context, { stream, facts }).serve(refuseAs)
   }
 
@@ -111,6 +150,12 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
       const own = settings()?.inbound.find(({ name }) => name === listenerName)
       if (own === undefined)
         throw new PerimeterError('RF_LISTEN', `no inbound listener \`${listenerName}\``)
+      if (own.tls !== undefined && security === undefined) {
+        throw new PerimeterError(
+          'RF_LISTEN',
+          `inbound listener \`${listenerName}\` has no certificate`,
+        )
+      }
       const address = await listen(server, own.listen, {
         onFault: (error) =>
           ports.log.error({ err: error, listener: listenerName }, 'listener fault'),
@@ -131,8 +176,10 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
       else if (isRoomFor(ours)) accept(ours, facts)
       return theirs
     },
-    // TLS passes through: the back end has the certificate.
-    setSecureContext() {},
+    // Without it TLS passes through: the back end has the certificate.
+    setSecureContext(pem) {
+      security = secureListener(pem)
+    },
     stopAccepting,
     async close() {
       hasClosed = true

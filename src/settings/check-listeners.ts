@@ -138,10 +138,10 @@ function checkProxyProtocol({ value, path }: Placed<InboundListener>, findings: 
 
 /** What a listener cannot have in front of a `tcp:` back end, because nobody reads what passes through. */
 function checkTcp({ value, path }: Placed<InboundListener>, findings: Findings): void {
-  if (value.tls !== undefined) {
+  if (value.tls !== undefined && value.tls.clientCertificates === undefined) {
     findings.error(
       [...path, 'tls'],
-      'TLS passes through to a `tcp:` back end, which has the certificate; leave `tls` out here',
+      'TLS passes through to a `tcp:` back end, which has the certificate; leave `tls` out here, or ask for `clientCertificates`',
       'key',
     )
   }

@@ -10,6 +10,7 @@ import { checkIdentity } from './check-identity.ts'
 import { checkKeyFiles } from './check-key-files.ts'
 import { checkListeners } from './check-listeners.ts'
 import { checkResources } from './check-resources.ts'
+import { type ClientTrust, readClientTrust } from './read-client-trust.ts'
 import { readEgress } from './read-egress.ts'
 import { readPerimeterIds, readScope } from './read-ids.ts'
 import { readInbound, readOutbound } from './read-listeners.ts'
@@ -52,7 +53,7 @@ export async function loadSettings(
 
   const { value, findings } = validated
   const proving = await readTokens(value.identity.tokens, { directory: dirname(file), findings })
-  const parts = { ...readParts(value, { file, findings }), proving }
+  const parts = { ...(await readParts(value, { file, findings })), proving }
   const settings = assemble(value, { ...parts, file, findings, instance: options.instance })
   checkResources(parts.resources, { inbound: settings.inbound, findings })
   checkListeners(
@@ -62,7 +63,12 @@ export async function loadSettings(
   checkIdentity(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
-  return { settings, resources: parts.resources, findings, files: [...files, ...proving.files] }
+  return {
+    settings,
+    resources: parts.resources,
+    findings,
+    files: [...files, ...parts.trust.files, ...proving.files],
+  }
 }
 
 function nothing(findings: Findings): LoadedSettings {
@@ -72,6 +78,7 @@ function nothing(findings: Findings): LoadedSettings {
 interface Parts {
   readonly scope: Settings['scope']
   readonly resources: readonly Placed<Resource>[]
+  readonly trust: ClientTrust
   readonly inbound: readonly Placed<InboundListener>[]
   readonly outbound: readonly Placed<OutboundListener>[]
   readonly proving: ReadTokens
@@ -82,15 +89,20 @@ interface Context {
   readonly findings: Findings
 }
 
-function readParts(value: SettingsValue, { file, findings }: Context): Omit<Parts, 'proving'> {
+async function readParts(
+  value: SettingsValue,
+  { file, findings }: Context,
+): Promise<Omit<Parts, 'proving'>> {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
   const listeners = { directory, resources: valuesOf(resources), findings }
+  const trust = await readClientTrust(value.inbound, { ...listeners, now: Date.now() })
   return {
     scope,
     resources,
-    inbound: readInbound(value.inbound, listeners),
+    trust,
+    inbound: readInbound(value.inbound, { ...listeners, clientCertificates: trust.byListener }),
     outbound: readOutbound(value.outbound, listeners),
   }
 }
@@ -136,8 +148,8 @@ function assemble(
         everyone:
           'anyone may claim to be any member of any perimeter, and no rule protects anything',
       }),
-      speakers,
       tokens,
+      speakers: new Map([...context.trust.speakers, ...speakers]),
     },
     egress: readEgress(value.egress, findings),
     audit: {

@@ -8,7 +8,12 @@ import { referencedResourceId } from '../perimeter/resource-reference.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import type { InboundValue, OutboundValue } from './schema.ts'
-import type { InboundListener, ListenAddress, OutboundListener } from './settings.ts'
+import type {
+  ClientCertificates,
+  InboundListener,
+  ListenAddress,
+  OutboundListener,
+} from './settings.ts'
 
 export interface ListenerContext {
   /** Relative paths start here. */
@@ -20,7 +25,10 @@ export interface ListenerContext {
 /** Reads `inbound`; what the listeners mean together is `check-listeners.ts`. */
 export function readInbound(
   values: readonly InboundValue[],
-  context: ListenerContext,
+  context: ListenerContext & {
+    /** By index of the listener. */
+    readonly clientCertificates: readonly (ClientCertificates | undefined)[]
+  },
 ): readonly Placed<InboundListener>[] {
   const { findings } = context
   return values.map((value, index) => {
@@ -60,6 +68,7 @@ export function readInbound(
           : {
               certificateFile: resolve(context.directory, value.tls.certificateFile),
               keyFile: resolve(context.directory, value.tls.keyFile),
+              clientCertificates: context.clientCertificates[index],
             },
     }
     return { value: listener, path }
@@ -127,9 +136,10 @@ function readMode(
   return mode
 }
 
-function readReference(
+/** The resource that a listener or a name in certificates stands for. */
+export function readReference(
   text: string | undefined,
-  context: ListenerContext & { readonly path: Path },
+  context: Omit<ListenerContext, 'directory'> & { readonly path: Path },
 ): ResourceId | undefined {
   if (text === undefined) return undefined
   const id = referencedResourceId(

@@ -11,6 +11,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { egressShape } from './egress-schema.ts'
+import { clientCertificates } from './certificates-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
 import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
@@ -154,8 +155,12 @@ const inboundListener = object({
         'PEM file: certificate and its chain; relative to the settings file',
       ),
       keyFile: required(path, 'PEM file: private key; relative to the settings file'),
+      clientCertificates: optional(
+        clientCertificates,
+        'asks clients for certificates, which say who calls; absent: nobody is asked',
+      ),
     }),
-    'terminates TLS; absent: plain HTTP; never in front of a `tcp:` back end, to which TLS passes through',
+    'terminates TLS; absent: plain HTTP; in front of a `tcp:` back end only with `clientCertificates`, else TLS passes through',
   ),
 })
 
@@ -363,4 +368,7 @@ export type ResourceValue = SettingsValue['resources'][number]
 export type TokensValue = NonNullable<SettingsValue['identity']['tokens']>
 export type IssuerValue = TokensValue['issuers'][number]
 export type InboundValue = SettingsValue['inbound'][number]
+export type ClientCertificatesValue = NonNullable<
+  NonNullable<InboundValue['tls']>['clientCertificates']
+>
 export type OutboundValue = SettingsValue['outbound'][number]

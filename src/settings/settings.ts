@@ -5,6 +5,7 @@ import type { TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
 import type { PublicJwk } from '../wire/jwks.ts'
+import type { AlternativeName } from '../wire/subject-alternative-names.ts'
 import type { IssuerValue } from './schema.ts'
 
 /** Settings of one instance: validated, defaulted, canonical, deep-frozen. Paths are absolute. Times are milliseconds. */
@@ -81,6 +82,31 @@ export interface ProxyProtocol {
 export interface ListenerTls {
   readonly certificateFile: string
   readonly keyFile: string
+  /** Absent: clients are not asked for any. */
+  readonly clientCertificates?: ClientCertificates | undefined
+}
+
+export interface ClientCertificates {
+  /** `required`: without a valid one a caller is refused. */
+  readonly mode: 'required' | 'optional'
+  readonly authorities: readonly CertificateAuthority[]
+  /** Authorities between one of those and the certificate of a client. */
+  readonly maxDepth: number
+  readonly mapping: readonly {
+    readonly name: AlternativeName
+    readonly resource: ResourceId
+    readonly perimeter: Guid | undefined
+  }[]
+}
+
+/** As read together with the settings, so that what decides is all there. */
+export interface CertificateAuthority {
+  /** Its key in `IdentitySettings.speakers`. */
+  readonly speaker: string
+  /** PEM, one certificate each. */
+  readonly certificates: readonly string[]
+  /** PEM, one list of revocations each; undefined: nothing is known to be revoked. */
+  readonly lists: readonly string[] | undefined
 }
 
 export interface OutboundListener {

@@ -36,9 +36,10 @@ export function makeAuthority(dice: Dice): string {
  * same port, and nothing else. And it reads the same once more in the form that we write.
  */
 export function startAuthorityCheck(): Check {
-  return async (text) => {
+  return async (text, trial) => {
     const read = parseAuthority(text, 8080)
     if (read === undefined) return undefined
+    trial.isWhole = true
     const written = formatAuthority(read)
     const again = parseAuthority(written)
     if (again === undefined || formatAuthority(again) !== written)

@@ -51,7 +51,7 @@ export async function startDocumentCheck(t: Teardown): Promise<Check> {
   let id = 0
   const scope = { subscriptionId: guid(testSubscription), resourceGroup: 'shop' }
   const resources = { ids: [resourceId('orders')], areAll: true }
-  return async (text) => {
+  return async (text, trial) => {
     const file = join(folder, `${++id}.yaml`)
     await writeFile(file, Buffer.from(text, 'latin1'))
     try {
@@ -61,6 +61,7 @@ export async function startDocumentCheck(t: Teardown): Promise<Check> {
         serviceTags: 'no-file',
       })
       if (findings.hasErrors || perimeters.some((one) => one.findings.hasErrors)) return undefined
+      trial.isWhole = true
       if (perimeters.length === 0) return 'it holds nothing, and nobody is told'
       return notWritten(
         perimeters.map(({ perimeter }) => perimeter),

@@ -34,7 +34,7 @@ export function makeProxyHeader(dice: Dice): string {
 
 /** Where it is cut makes no difference, what is behind it none either, and it is as long as it says. */
 export function startProxyHeaderCheck(): Check {
-  return async (text) => {
+  return async (text, trial) => {
     const bytes = Buffer.from(text, 'latin1')
     const whole = readProxyHeader(bytes)
     for (let length = 0; length < bytes.length; length++) {
@@ -46,6 +46,7 @@ export function startProxyHeaderCheck(): Check {
       break
     }
     if (typeof whole === 'string') return undefined
+    trial.isWhole = true
     const { header, length } = whole
     if (length > bytes.length) return `it is longer than what has come: ${length}`
     if (header.kind === 'local') return bytes[12] === 0x20 ? undefined : 'nobody said LOCAL'

@@ -63,7 +63,7 @@ export function startTokenCheck(): Check {
     }),
     now: Date.now,
   })
-  return async (bytes) => {
+  return async (bytes, trial) => {
     const { by, edits } = JSON.parse(bytes) as Recipe
     let token = made[by]()
     for (const [where, take, put] of edits) {
@@ -73,6 +73,7 @@ export function startTokenCheck(): Check {
     const finding = await verifier.verify(token)
     if (finding.kind !== 'proof')
       return token === good ? 'a genuine token is not believed' : undefined
+    trial.isWhole = true
     return isSame(token, good) ? undefined : `believed: ${token}, signed: ${good}`
   }
 }

@@ -1,4 +1,6 @@
 import t from 'tap'
+import type { Guid } from '../../src/perimeter/guid.ts'
+import type { ResourceId } from '../../src/perimeter/resource-id.ts'
 import type { Proof, Statement } from '../../src/identity/proof.ts'
 import { readProofs } from '../../src/identity/read-proofs.ts'
 import { guid, guidFor, resourceId, testSubscription } from '../support/settings-parts.ts'
@@ -15,6 +17,9 @@ const speakers = new Map([
   ['issuer', { perimeters: [billing], subscriptions: [ours] }],
   ['entra', { perimeters: [], subscriptions: [ours], audiences: ['api://shop', 'api://all'] }],
 ])
+
+/** `vault` is a member of a perimeter that only `ca` may speak for. */
+const homeOf = ({ name }: ResourceId): Guid | undefined => (name === 'vault' ? shop : undefined)
 
 function proof(speaker: string, said: Partial<Statement>, expiresAt = 2000): Proof {
   const nothing = {
@@ -139,6 +144,16 @@ const cases: readonly {
     want: { kind: 'proven', statement: { resource: orders } },
   },
   {
+    note: 'a member of a perimeter that its speaker may speak for',
+    proofs: [proof('ca', { resource: resourceId('vault') })],
+    want: { kind: 'proven', statement: { resource: resourceId('vault') } },
+  },
+  {
+    note: 'a member of another perimeter, whatever perimeter it is said to be of',
+    proofs: [proof('issuer', { resource: resourceId('vault'), perimeters: [billing] })],
+    want: unproven(outside),
+  },
+  {
     note: 'of two that count for nothing, the first is told',
     proofs: [proof('gone', {}), proof('ca', { resource: orders }, 0)],
     want: unproven(untrusted),
@@ -182,6 +197,6 @@ void t.test(
   'readProofs lets count what is in time, trusted, in scope and of one caller',
   async (t) => {
     for (const { note, proofs, audience, want } of cases)
-      t.match(readProofs(proofs, { speakers, audience, now }), want, note)
+      t.match(readProofs(proofs, { speakers, audience, now, homeOf }), want, note)
   },
 )

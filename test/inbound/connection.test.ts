@@ -11,6 +11,7 @@ function connectionOf(): Connection {
     peer: undefined,
     peerPort: undefined,
     proxied: undefined,
+    certificate: undefined,
     isTooMany: false,
     hasSpoken: false,
     isDeaf: false,
