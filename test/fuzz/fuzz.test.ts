@@ -27,7 +27,7 @@ void t.test('what was found once', async (t) => {
   }
 })
 
-/** Another one each time. What it finds is printed with it, and becomes a case. */
+/** Another one each time. What it finds is told with it, and becomes a case. */
 const seed = randomInt(2 ** 31)
 
 void t.test('a little more of it', async (t) => {

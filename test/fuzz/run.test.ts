@@ -21,10 +21,10 @@ async function fuzzRequests(request: Check) {
       request,
       answer: later,
       hello: later,
+      token: later,
       authority: later,
       'proxy-header': later,
       document: later,
-      token: later,
     },
     run,
   )

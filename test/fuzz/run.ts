@@ -4,18 +4,18 @@ import { makeDocument, startDocumentCheck } from './compare-documents.ts'
 import { startHelloCheck } from './compare-hellos.ts'
 import { makeProxyHeader, startProxyHeaderCheck } from './compare-proxy-headers.ts'
 import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
-import { makeToken, startTokenCheck } from './compare-tokens.ts'
 import { Dice, makeAnswer, makeRequests } from './grammar.ts'
 import { makeHello } from './hello-grammar.ts'
+import { makeToken, startTokenCheck } from './compare-tokens.ts'
 
 export const kinds = [
   'request',
   'answer',
   'hello',
+  'token',
   'authority',
   'proxy-header',
   'document',
-  'token',
 ] as const
 
 export type Kind = (typeof kinds)[number]
@@ -36,10 +36,10 @@ const makers: Readonly<Record<Kind, (dice: Dice) => string>> = {
   request: makeRequests,
   answer: makeAnswer,
   hello: makeHello,
+  token: makeToken,
   authority: makeAuthority,
   'proxy-header': makeProxyHeader,
   document: makeDocument,
-  token: makeToken,
 }
 
 /** All checks, ready to be given bytes. */
@@ -48,10 +48,10 @@ export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Ch
     request: await startRequestCheck(t),
     answer: await startAnswerCheck(t),
     hello: startHelloCheck(),
+    token: startTokenCheck(),
     authority: startAuthorityCheck(),
     'proxy-header': startProxyHeaderCheck(),
     document: await startDocumentCheck(t),
-    token: startTokenCheck(),
   }
 }
 
@@ -94,10 +94,10 @@ const leastWhole: Readonly<Record<Kind, number>> = {
   request: 5,
   answer: 5,
   hello: 5,
+  token: 5,
   authority: 5,
   'proxy-header': 5,
   document: 2,
-  token: 2,
 }
 
 /** Before there are so many, the share says nothing. */
@@ -119,10 +119,10 @@ function noneOfEach(): Record<Kind, number> {
     request: 0,
     answer: 0,
     hello: 0,
+    token: 0,
     authority: 0,
     'proxy-header': 0,
     document: 0,
-    token: 0,
   }
 }
 
