@@ -11,7 +11,8 @@ function readCase(file: string): { note: string; kind: Kind; bytes: string } {
   const read: unknown = JSON.parse(readFileSync(file, 'utf8'))
   const { note, kind, bytes } = Object(read) as Record<string, unknown>
   if (typeof note !== 'string' || typeof bytes !== 'string') throw new Error(file)
-  if (kind !== 'request' && kind !== 'answer' && kind !== 'hello') throw new Error(file)
+  if (kind !== 'request' && kind !== 'answer' && kind !== 'hello' && kind !== 'token')
+    throw new Error(file)
   return { note, kind, bytes }
 }
 

@@ -4,7 +4,7 @@ import { type Find, fuzz, startChecks } from './run.ts'
 
 /**
  * `npm run fuzz -- [--seconds N] [--seed N]`: bytes that are almost HTTP, through the relay, the library lane and Node's
- * own parser; and ClientHellos that are almost right, read by us and by OpenSSL. What they disagree on is printed as a case for `test/fuzz/cases/`, and the exit code is 1.
+ * own parser; ClientHellos that are almost right, read by us and by OpenSSL; and tokens that are almost their issuer's. What they disagree on is printed as a case for `test/fuzz/cases/`, and the exit code is 1.
  */
 
 const { values } = parseArgs({

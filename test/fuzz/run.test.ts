@@ -16,7 +16,7 @@ async function fuzzRequests(request: Check) {
     await new Promise(setImmediate)
     return agree(bytes, trial)
   }
-  return fuzz({ request, answer: later, hello: later }, run)
+  return fuzz({ request, answer: later, hello: later, token: later }, run)
 }
 
 void t.test('fuzz: what nobody disagrees about is no find', async (t) => {

@@ -3,8 +3,9 @@ import { startHelloCheck } from './compare-hellos.ts'
 import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
 import { Dice, makeAnswer, makeRequests } from './grammar.ts'
 import { makeHello } from './hello-grammar.ts'
+import { makeToken, startTokenCheck } from './compare-tokens.ts'
 
-export type Kind = 'request' | 'answer' | 'hello'
+export type Kind = 'request' | 'answer' | 'hello' | 'token'
 
 export interface Find {
   readonly kind: Kind
@@ -18,12 +19,13 @@ const atOnce = 16
 /** No more than that: the first few say it all. */
 const maxFinds = 5
 
-const kinds: readonly Kind[] = ['request', 'answer', 'hello']
+const kinds: readonly Kind[] = ['request', 'answer', 'hello', 'token']
 
 const makers: Readonly<Record<Kind, (dice: Dice) => string>> = {
   request: makeRequests,
   answer: makeAnswer,
   hello: makeHello,
+  token: makeToken,
 }
 
 /** All checks, ready to be given bytes. */
@@ -32,6 +34,7 @@ export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Ch
     request: await startRequestCheck(t),
     answer: await startAnswerCheck(t),
     hello: startHelloCheck(),
+    token: startTokenCheck(),
   }
 }
 
@@ -70,7 +73,7 @@ function cutsOf(dice: Dice, bytes: string): readonly number[] {
 }
 
 /** How much of what is tried must be understood and passed on, of a hundred: less, and hardly anything was compared. */
-const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5 }
+const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5, token: 5 }
 /** Before there are so many, the share says nothing. */
 const enough = 20
 
@@ -92,8 +95,8 @@ export async function fuzz(
 ): Promise<Fuzzed> {
   const finds: Find[] = []
   const unconfirmed: Find[] = []
-  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
-  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
+  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0, token: 0 }
+  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0, token: 0 }
   const until = performance.now() + seconds * 1000
   let tried = 0
   const work = async (): Promise<void> => {
