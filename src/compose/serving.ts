@@ -3,6 +3,7 @@ import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
 import { createInboundProxy } from '../inbound/inbound-proxy.ts'
+import { createMemberProxy } from '../inbound/member-proxy.ts'
 import { createTcpProxy } from '../inbound/tcp-proxy.ts'
 import { createOutboundProxy } from '../outbound/outbound-proxy.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
@@ -50,14 +51,17 @@ export function createServing(given: ServingPorts): Serving {
     monotonicNow: () => performance.now(),
   }
   const dial = createDial()
-  const inbound = listeners.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp' ? createTcpProxy(name, { ...ports, dial }) : createInboundProxy(name, ports),
-  )
+  const inbound = listeners.inbound.map(({ name, protocol }) => {
+    if (protocol === 'tcp') return createTcpProxy(name, { ...ports, dial })
+    if (protocol === 'http') return createInboundProxy(name, ports)
+    return createMemberProxy(name, { ...ports, deliver: (...asked) => deliver(...asked) })
+  })
+  const deliver = createDeliver(inbound, { bound, currentInForce })
   const outboundPorts = {
     ...ports,
     resolver: createFollowingResolver(currentInForce),
     dial,
-    deliver: createDeliver(inbound, { bound, currentInForce }),
+    deliver,
   }
   const outbound = listeners.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
 

@@ -53,7 +53,10 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     forwarded,
     forwardingHeaders,
     identityHeaders,
-    proofs: [certificate, token].filter((proof) => proof !== undefined),
+    // On a stream of a member a token is the workload's own writing.
+    proofs: [certificate, delivery === undefined ? token : undefined].filter(
+      (proof) => proof !== undefined,
+    ),
     delivery,
   }
 }

@@ -103,6 +103,23 @@ const resource = object({
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',
   ),
+  endpointTls: optional(
+    object({
+      caFile: required(path, "PEM file that the other instance's certificate is verified against"),
+      name: required(
+        text(),
+        'the name in its certificate, exact: `URI:spiffe://…` or `DNS:name`; nothing is said to anybody else',
+      ),
+    }),
+    'the `endpoint` is a listener with `accepts: members`; whoever sends there proves itself by its `memberCertificate`',
+  ),
+  memberCertificate: optional(
+    object({
+      certificateFile: required(path, 'PEM file: certificate and its chain'),
+      keyFile: required(path, 'PEM file: private key'),
+    }),
+    'proves to other instances that a stream is of this resource',
+  ),
   publicNetworkAccess: optional(
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
@@ -183,6 +200,11 @@ const clientCertificates = object({
 const inboundListener = object({
   name: required(listenerName, 'name of the listener, for logs'),
   listen: required(tcpAddress, 'where it listens'),
+  accepts: defaulted(choice(['clients', 'members']), {
+    default: 'clients',
+    description:
+      '`members`: streams of members that other instances serve, which prove it by `tls.clientCertificates`; they go to the other listeners here',
+  }),
   network: defaulted(choice(['public', 'private']), {
     default: 'public',
     description:

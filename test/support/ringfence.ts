@@ -26,6 +26,7 @@ export interface ConfigurationFiles {
 /** What tests look at in a record of the access log. */
 export interface LogRecord {
   readonly correlationId: string
+  readonly operationName: string
   readonly category?: string
   readonly properties: {
     readonly reason: string
