@@ -58,7 +58,7 @@ export const packageHomes: Readonly<Record<string, readonly string[]>> = {
   pino: ['audit/operational-log.ts'],
   'lru-cache': ['policy', 'identity', 'audit', 'settings', 'store', 'transport'],
   'http-proxy': ['inbound/http-proxy.ts'],
-  undici: ['outbound/undici.ts'],
+  undici: ['outbound/undici.ts', 'compose/fetch-jwks.ts'],
   '@peculiar/x509': ['certificates/authority.ts'],
   '@prometheus-io/client': ['admin'],
   commander: ['cli'],

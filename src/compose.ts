@@ -108,7 +108,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     now,
   })
   opened.defer(() => writer.close())
-  const parts = { first: loaded, arenas, faults, log, bound, now }
+  const parts = { first: loaded, arenas, faults, log, bound, boot, now }
   const plane =
     settings.workers === 1
       ? (await import('./compose/local-plane.ts')).createLocalPlane({
@@ -119,7 +119,6 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
       : (await import('./compose/thread-plane.ts')).createThreadPlane({
           ...parts,
           writer,
-          boot,
           isBlocked,
         })
   const status = (): Status =>

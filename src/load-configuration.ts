@@ -12,8 +12,9 @@ import { warnOfAzureLimits } from './store/check-azure-limits.ts'
 import { checkPerimeters } from './store/check-perimeters.ts'
 import { findFiles, type FoundFiles } from './store/find-files.ts'
 import { loadPerimeterFile } from './store/load-perimeters.ts'
-import type { KnownResources } from './store/perimeter-context.ts'
+import type { KnownResources, NamedServiceTags } from './store/perimeter-context.ts'
 import type { LoadedPerimeter } from './store/read-perimeter.ts'
+import { loadServiceTags } from './store/service-tags.ts'
 
 export interface LoadOptions {
   /** Name of this instance where settings give none: the machine's host name. */
@@ -40,8 +41,8 @@ export type Configuration =
 
 /** Settings that were read, and the perimeter files that they name and that were not. */
 export interface FoundConfiguration {
-  /** Absolute; empty where settings are broken. */
-  readonly perimeterFiles: readonly string[]
+  /** Perimeters and service tags. Absolute; empty where settings are broken. */
+  readonly largeFiles: readonly string[]
   /** As in `Configuration`. */
   readonly watchedFiles: readonly string[]
   /** Reads the perimeter files and checks everything. Call it once. Never rejects. */
@@ -72,14 +73,16 @@ export async function findConfiguration(
     const watchedFiles = [...watched]
     const problems = sortProblems(findings.problems)
     const broken: Configuration = { kind: 'broken', problems, watchedFiles }
-    return { perimeterFiles: [], watchedFiles, load: () => Promise.resolve(broken) }
+    return { largeFiles: [], watchedFiles, load: () => Promise.resolve(broken) }
   }
   const found = await findPerimeterFiles(settings, findings)
-  for (const path of [...found.files, ...found.directories]) watched.add(path)
+  const { serviceTagsFile } = settings.policy
+  const largeFiles = [...found.files, ...(serviceTagsFile === undefined ? [] : [serviceTagsFile])]
+  for (const path of [...largeFiles, ...found.directories]) watched.add(path)
   const parts = { settings, resources, findings, perimeterFiles: found.files }
   const watchedFiles = [...watched]
   return {
-    perimeterFiles: found.files,
+    largeFiles,
     watchedFiles,
     load: () => loadPerimeters(parts, { azureLimits: options.azureLimits === true, watchedFiles }),
   }
@@ -103,8 +106,13 @@ async function loadPerimeters(
   }
   const loaded: LoadedPerimeter[] = []
   const others: Findings[] = []
+  const { serviceTagsFile } = settings.policy
+  const tagged = serviceTagsFile === undefined ? undefined : await loadServiceTags(serviceTagsFile)
+  if (tagged !== undefined) others.push(tagged.findings)
+  const serviceTags: NamedServiceTags = tagged === undefined ? 'no-file' : (tagged.tags ?? 'broken')
+  const given = { scope: settings.scope, resources: known, serviceTags }
   for (const path of perimeterFiles) {
-    const file = await loadPerimeterFile(path, { scope: settings.scope, resources: known })
+    const file = await loadPerimeterFile(path, given)
     loaded.push(...file.perimeters)
     others.push(file.findings)
   }

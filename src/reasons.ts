@@ -24,6 +24,7 @@ export const decisionReasons = [
   'unknown-caller',
   'private-endpoint-not-approved',
   'limit',
+  'loop',
   // after an allow, all deny
   'address-not-public',
   'name-mismatch',
@@ -45,6 +46,7 @@ export const failureReasons = [
   'backend-timeout',
   'backend-reset',
   'backend-invalid',
+  'loop',
 ] as const
 
 export type FailureReason = (typeof failureReasons)[number]

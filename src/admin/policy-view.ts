@@ -78,6 +78,7 @@ function* viewProfile({ name, rules }: CompiledProfile): Iterable<string> {
 const elementKinds: readonly ElementKind[] = [
   'addressPrefixes',
   'subscriptions',
+  'serviceTags',
   'fullyQualifiedDomainNames',
 ]
 

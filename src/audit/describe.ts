@@ -20,6 +20,7 @@ export const decisionDescriptions = {
   'private-endpoint-not-approved':
     'Arrived over a private endpoint that the resource has not approved',
   limit: 'A limit of this instance was reached',
+  loop: 'The request led back to this instance or went round in circles',
   'address-not-public': 'The allowed name led to an address that must not be connected to',
   'name-mismatch': 'The request named another host than the one that was decided',
   'policy-revoked': 'The policy changed and no longer allows it',
@@ -37,6 +38,7 @@ export const endDescriptions = {
   'backend-timeout': 'The other side did not answer in time',
   'backend-reset': 'The other side broke the connection',
   'backend-invalid': 'The other side gave an answer that is not valid HTTP',
+  loop: 'The other side was a listener of this instance',
   complete: 'Ended as it should',
   'client-closed': 'The client closed the connection',
   'client-reset': 'The client broke the connection',

@@ -48,27 +48,10 @@ export function compileInForce(
       autoApprove: settings.links.autoApprove,
       deciding: {
         identity: settings.identity,
-        inbound: settings.inbound.map(
-          ({
-            name,
-            protocol,
-            network,
-            clients,
-            resource,
-            trustedProxies,
-            forwardedHeader,
-            tls,
-          }) => ({
-            name,
-            protocol,
-            network,
-            clients,
-            resource,
-            trustedProxies,
-            forwardedHeader,
-            clientCertificates: tls?.clientCertificates,
-          }),
-        ),
+        inbound: settings.inbound.map(({ listen: _address, tls, ...decides }) => ({
+          ...decides,
+          clientCertificates: tls?.clientCertificates,
+        })),
         outbound: settings.outbound.map(({ name, resource, clients }) => ({
           name,
           resource,

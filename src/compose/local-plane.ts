@@ -20,13 +20,14 @@ export interface PlanePorts {
   readonly faults: Faults
   readonly log: OperationalLog
   readonly bound: readonly Bound[]
+  readonly boot: string
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
 
 /** Serves on this thread, and keeps no other. */
 export function createLocalPlane(ports: PlanePorts): DataPlane {
-  const { first, arenas, currentInForce, accessLog, faults, log, bound, now } = ports
+  const { first, arenas, currentInForce, accessLog, faults, log, bound, boot, now } = ports
   const tally = createTally()
   const denials = createRecentDenials()
   const openConnections = createOpenConnections({
@@ -41,6 +42,7 @@ export function createLocalPlane(ports: PlanePorts): DataPlane {
     meter: tally,
     log,
     bound,
+    boot,
     now,
   })
   let { pems } = first

@@ -57,7 +57,7 @@ export async function prepareInForce(
   given: { readonly arena: Arena; readonly mostBytes: number },
 ): Promise<Prepared | TooLarge> {
   const found = await findConfiguration(request.configFile, { instance: request.instance })
-  if ((await totalBytes(found.perimeterFiles)) > given.mostBytes) {
+  if ((await totalBytes(found.largeFiles)) > given.mostBytes) {
     return { kind: 'too-large', watchPaths: found.watchedFiles }
   }
   const configuration = await found.load()

@@ -32,7 +32,7 @@ import {
  * to member included.
  */
 
-/** How often the main thread can see what is open and what went wrong. */
+/** How often the main thread can see what is open, what went wrong, and that this thread does anything at all. */
 const figuresEveryMs = 100
 
 assert(parentPort !== null, 'this file is the start of a thread')
@@ -89,6 +89,7 @@ function serve(port: MessagePort, start: ThreadStart): void {
   setInterval(() => {
     figures[figure.open] = openConnections.size
     figures[figure.faults] = faultsBefore + faults.count
+    figures[figure.beat] = (figures[figure.beat] ?? 0) + 1
   }, figuresEveryMs).unref()
 
   let serving: Serving | undefined
@@ -117,6 +118,7 @@ function serve(port: MessagePort, start: ThreadStart): void {
         meter: tally,
         log,
         bound,
+        boot: start.boot,
         now: Date.now,
       })
       const opened: Bound[] = []

@@ -14,9 +14,12 @@ import type { Bound } from './bound.ts'
 import type { Side } from './data-plane.ts'
 import { createDeliver } from './deliver.ts'
 import { finish } from './drain.ts'
+import { fetchJwks } from './fetch-jwks.ts'
 import { createFollowingResolver, followSwap } from './follow.ts'
+import { createVia } from './own-via.ts'
 import type { Openings } from './openings.ts'
 import type { ListenerPems } from './read-secure-contexts.ts'
+import { createTokenVerification } from './token-verification.ts'
 
 export interface ServingPorts {
   /** Listeners to open. What else settings say is looked up in what is in force. */
@@ -28,6 +31,8 @@ export interface ServingPorts {
   readonly log: OperationalLog
   /** Where the listeners of this instance are, as far as they are open. */
   readonly bound: readonly Bound[]
+  /** Of this start, for all threads alike. */
+  readonly boot: string
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -43,22 +48,26 @@ export interface Serving {
 }
 
 export function createServing(given: ServingPorts): Serving {
-  const { listeners, bound, ...rest } = given
+  const { listeners, bound, boot, ...rest } = given
   const { currentInForce, openConnections } = given
+  const monotonicNow = () => performance.now()
   const ports = {
     ...rest,
     newCorrelationId: randomUUID,
-    monotonicNow: () => performance.now(),
+    monotonicNow,
+    verifyToken: createTokenVerification({ ...given, fetchJwks, monotonicNow }),
   }
+  const inboundPorts = { ...ports, via: createVia(boot, 'inbound') }
   const dial = createDial()
   const inbound = listeners.inbound.map(({ name, protocol }) => {
-    if (protocol === 'tcp') return createTcpProxy(name, { ...ports, dial })
-    if (protocol === 'http') return createInboundProxy(name, ports)
-    return createMemberProxy(name, { ...ports, deliver: (...asked) => deliver(...asked) })
+    if (protocol === 'tcp') return createTcpProxy(name, { ...inboundPorts, dial })
+    if (protocol === 'http') return createInboundProxy(name, inboundPorts)
+    return createMemberProxy(name, { ...inboundPorts, deliver: (...asked) => deliver(...asked) })
   })
   const deliver = createDeliver(inbound, { bound, currentInForce })
   const outboundPorts = {
     ...ports,
+    via: createVia(boot, 'outbound'),
     resolver: createFollowingResolver(currentInForce),
     dial,
     deliver,

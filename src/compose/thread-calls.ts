@@ -43,9 +43,9 @@ export interface ThreadMemory {
 }
 
 /** Positions in `ThreadMemory.figures`. */
-export const figure = { records: 0, open: 1, faults: 2 } as const
+export const figure = { records: 0, open: 1, faults: 2, beat: 3 } as const
 
-export const figureCount = 3
+export const figureCount = 4
 
 /** What is put in force in each thread. */
 export interface ThreadPolicy {

@@ -6,12 +6,14 @@ import { beginArena } from '../policy/arena.ts'
 import { seconds } from '../units.ts'
 import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
+import { type Answers, callThreads, type Question, within } from './call-threads.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import type { DataPlane, NextInForce } from './data-plane.ts'
 import type { PlanePorts } from './local-plane.ts'
+import { createLiveness, lookEveryMs } from './liveness.ts'
 import { type ListenerLocks, lockListeners } from './lock-listeners.ts'
 import { createReplacement } from './replacement.ts'
-import type { CallArgument, CallName, CallResult, ThreadPolicy } from './thread-calls.ts'
+import { type CallName, type CallResult, figure, type ThreadPolicy } from './thread-calls.ts'
 import { createSharedFigures, type ThreadFigures } from './thread-figures.ts'
 import { startThread, type Thread } from './thread.ts'
 import { createTicketKeys } from './ticket-keys.ts'
@@ -30,7 +32,6 @@ import { withNarrowMask } from './narrow-mask.ts'
  */
 export interface ThreadPlaneOptions extends Omit<PlanePorts, 'accessLog' | 'currentInForce'> {
   readonly writer: AccessLogWriter
-  readonly boot: string
   /** One word, not 0 while the writer blocks new work. */
   readonly isBlocked: Int32Array
 }
@@ -43,9 +44,15 @@ interface Slot {
   isServing: boolean
 }
 
-/** A thread that does not answer for so long is not waited for. */
+/** A thread that does not answer for so long is not waited for, and where that would leave the old rules in force, ended. */
 const followMs = seconds(10)
 const closeMs = seconds(5)
+/** To load its code on a busy machine, or to open its listeners. */
+const bringUpMs = seconds(20)
+/** It has nothing to do for these but to answer; an operator waits. */
+const denialsMs = seconds(2)
+/** Beyond what a drain may take: that is for the thread to say. */
+const finishGraceMs = seconds(1)
 
 export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
   const { first, log, bound, now, writer, boot, isBlocked } = options
@@ -65,6 +72,17 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
     onFailure: (error, worker) => log.error({ err: error, worker }, 'a worker cannot be replaced'),
     monotonicNow: () => performance.now(),
   })
+  const liveness = createLiveness({
+    beats: () =>
+      slots.map(({ isServing, figures }) =>
+        isServing ? figures.memory.figures[figure.beat] : undefined,
+      ),
+    onSilent(index) {
+      log.error({ worker: index }, 'a worker hangs: it is ended, and its connections with it')
+      for (const slot of slots) if (slot.index === index) void terminate(slot)
+    },
+  })
+  let looks: NodeJS.Timeout | undefined
   let locks: ListenerLocks | undefined
   let hasStarted = false
   let isEnding = false
@@ -84,36 +102,49 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
       }
       locks.started()
       hasStarted = true
+      looks = setInterval(() => liveness.look(), lookEveryMs).unref()
       // Nobody waits for this thread.
       collectGarbage()
     },
     async learn() {
-      await callAll('learn', bound)
+      await callAll({ name: 'learn', argument: bound, withinMs: followMs })
     },
     async swap(next, apply) {
       await commit(next)
       apply()
       return async () => {
-        if ((await within(followMs, callAll('follow', undefined))) === undefined) {
-          log.error('a worker does not answer: what it has open may not be judged again')
+        const followed = { name: 'follow', argument: undefined, withinMs: followMs } as const
+        for (const thread of (await callAll(followed)).late) {
+          // What it has open may be what was just forbidden.
+          log.error('a worker does not judge again what it has open: it is ended, and all of that')
+          await end(thread)
         }
       }
     },
     async finish(side, timeoutMs) {
       isEnding = true
       replacement.stop()
-      return (await callAll('finish', { side, timeoutMs })).every((finished) => finished)
+      const argument = { side, timeoutMs }
+      const withinMs = timeoutMs + finishGraceMs
+      const { answers, late } = await callAll({ name: 'finish', argument, withinMs })
+      return late.length === 0 && answers.every((finished) => finished)
     },
     async close() {
       isEnding = true
       replacement.stop()
-      await within(closeMs, callAll('close', undefined))
+      await callAll({ name: 'close', argument: undefined, withinMs: closeMs })
+      clearInterval(looks)
       for (const slot of slots) await terminate(slot)
       pair.close()
       locks?.release()
     },
     counts: () => sumCounts(shared.threads.map(({ memory }) => memory.counts)),
-    denials: async (correlationId) => newestFirst((await callAll('denials', correlationId)).flat()),
+    async denials(correlationId) {
+      const asked = { name: 'denials', argument: correlationId, withinMs: denialsMs } as const
+      const { answers, late } = await callAll(asked)
+      if (late.length > 0) log.warn('a worker does not answer: the denials lack its own')
+      return newestFirst(answers.flat())
+    },
     get open() {
       return shared.open
     },
@@ -179,12 +210,12 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
   async function bringUp(slot: Slot): Promise<readonly Bound[]> {
     if (slot.running === undefined) throw new Error('the worker has ended')
     const { thread, policies } = slot.running
-    await thread.call('learn', bound)
+    await answered(thread.call('learn', bound))
     await pair.addReader(policies)
-    const opened = await withNarrowMask(() => thread.call('listen', undefined))
+    const opened = await withNarrowMask(() => answered(thread.call('listen', undefined)))
     slot.isServing = true
     // A swap may have passed it by between its first connection and this.
-    await thread.call('follow', undefined)
+    await answered(thread.call('follow', undefined))
     return opened
   }
 
@@ -219,17 +250,12 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
     if (isEnding) await terminate(slot)
   }
 
-  /** Those that serve. One that ends meanwhile has nothing to say. */
-  async function callAll<N extends CallName>(
-    name: N,
-    argument: CallArgument<N>,
-  ): Promise<readonly CallResult<N>[]> {
-    const answers = await Promise.allSettled(
-      slots.flatMap(({ running, isServing }) =>
-        running === undefined || !isServing ? [] : [running.thread.call(name, argument)],
-      ),
+  /** Those that serve. */
+  function callAll<N extends CallName>(question: Question<N>): Promise<Answers<CallResult<N>>> {
+    const serving = slots.flatMap(({ running, isServing }) =>
+      running === undefined || !isServing ? [] : [running.thread],
     )
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+    return callThreads(serving, question)
   }
 }
 
@@ -241,16 +267,17 @@ async function emptyFilling(pair: ArenaPair): Promise<Filling> {
 }
 
 async function terminate({ running }: Slot): Promise<void> {
-  await running?.thread.terminate()
+  if (running !== undefined) await end(running.thread)
 }
 
-/** Undefined where it takes longer. */
-async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => late.resolve(undefined), ms)
-  try {
-    return await Promise.race([work, late.promise])
-  } finally {
-    clearTimeout(timer)
-  }
+/** One that hangs outside of JavaScript cannot be ended, and is not waited for either. */
+async function end(thread: Thread): Promise<void> {
+  await within(closeMs, thread.terminate())
+}
+
+/** A thread that is starting must say something in the end. */
+async function answered<T>(work: Promise<T>): Promise<T> {
+  const answer = await within(bringUpMs, work)
+  if (answer === undefined) throw new Error('the worker does not answer')
+  return answer.result
 }

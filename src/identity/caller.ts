@@ -6,6 +6,7 @@ import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import type { ShownCertificate } from './client-certificate.ts'
 import type { Proof } from './proof.ts'
+import type { TokenFinding } from './token-finding.ts'
 
 /** Who calls, verified: what the policy decides by and the access log prints as `source`. */
 export interface Caller extends Source {
@@ -32,6 +33,10 @@ export interface Evidence {
   readonly identityHeaders: readonly IdentityHeader[]
   /** What certificates and tokens prove, once they are held against whom settings let speak. */
   readonly proofs: readonly Proof[]
+  /** What the token came to. */
+  readonly token: TokenFinding | undefined
+  /** Headers that only look like the one for tokens, as spelled. */
+  readonly misspelledTokens: readonly string[]
   /** Set where the stream came in-process from an outbound listener of this instance. */
   readonly delivery: Delivery | undefined
 }

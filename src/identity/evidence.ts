@@ -5,6 +5,7 @@ import { foldName, type RawHeaders } from '../wire/headers.ts'
 import type { Delivery, Evidence, IdentityHeader } from './caller.ts'
 import { type IdentityHeaderNames, identityKind } from './identity-headers.ts'
 import type { Proof } from './proof.ts'
+import type { TokenFinding } from './token-finding.ts'
 
 /** What a request offers about its caller, gathered and not judged. */
 export interface EvidenceInput {
@@ -19,8 +20,8 @@ export interface EvidenceInput {
   readonly forwardedHeader: ForwardedHeader
   /** Of the connection's verified client certificate. */
   readonly certificate?: Proof | undefined
-  /** Of the request's verified token. */
-  readonly token?: Proof | undefined
+  /** What the request's token came to. */
+  readonly token?: TokenFinding | undefined
   /** Set where the stream came in-process: it has no socket, and its peer is the delivery's. */
   readonly delivery?: Delivery | undefined
 }
@@ -34,11 +35,14 @@ export function collectEvidence(input: EvidenceInput): Evidence {
   const forwarded: string[] = []
   const forwardingHeaders: string[] = []
   const identityHeaders: IdentityHeader[] = []
+  const misspelledTokens: string[] = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''
     const value = rawHeaders[index + 1] ?? ''
     const kind = identityKind(input.headers, name)
-    if (kind !== undefined) {
+    if (kind === 'token') {
+      if (name.toLowerCase() !== input.headers.token) misspelledTokens.push(name)
+    } else if (kind !== undefined) {
       identityHeaders.push({ kind, name, value })
     } else if (isForwardingHeader(foldName(name))) {
       forwardingHeaders.push(name)
@@ -54,9 +58,12 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     forwardingHeaders,
     identityHeaders,
     // On a stream of a member a token is the workload's own writing.
-    proofs: [certificate, delivery === undefined ? token : undefined].filter(
-      (proof) => proof !== undefined,
-    ),
+    proofs: [
+      certificate,
+      token?.kind === 'proof' && delivery === undefined ? token.proof : undefined,
+    ].filter((proof) => proof !== undefined),
+    token,
+    misspelledTokens,
     delivery,
   }
 }

@@ -8,15 +8,23 @@ import type { Statement } from './proof.ts'
 import { readProofs } from './read-proofs.ts'
 import { readSourceAddress } from './source-address.ts'
 
+export interface IdentifyFor {
+  readonly snapshot: PolicySnapshot
+  /** Of the resource that is asked for, where it has one of its own. */
+  readonly audience: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+}
+
 /**
  * Evidence → caller. Nothing that a client can write by itself ever widens access: what its sender is not believed about
  * counts for nothing and is noted in `removedHeaders`; what a believed sender says ambiguously is refused. A proof that
- * counts stands in place of identity headers. `now` is milliseconds since the epoch.
+ * counts stands in place of identity headers.
  */
 export function identify(
   evidence: Evidence,
   rules: IdentityRules,
-  { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
+  { snapshot, now, audience }: IdentifyFor,
 ): Identification {
   const { delivery } = evidence
   if (delivery?.remote !== undefined) {
@@ -28,8 +36,11 @@ export function identify(
   const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
   const claims = identityBelieved ? readClaims(evidence.identityHeaders, rules.headers) : noClaims
   if (claims.kind === 'bad-request') return claims
+  const { token } = evidence
+  if (token?.kind === 'ambiguous') return { kind: 'bad-request', detail: token.detail }
   const { speakers } = rules
-  const proven = readProofs(evidence.proofs, { speakers, now, homeOf: homesIn(snapshot) })
+  const homeOf = homesIn(snapshot)
+  const proven = readProofs(evidence.proofs, { speakers, audience, now, homeOf })
   if (proven.kind === 'bad-request') return proven
   const isProven = proven.kind === 'proven'
   const { identity, perimeterVoid } = judgeMembership(
@@ -37,6 +48,7 @@ export function identify(
     snapshot,
   )
   const removedHeaders: string[] = source.believed ? [] : [...evidence.forwardingHeaders]
+  removedHeaders.push(...evidence.misspelledTokens)
   for (const { kind, name } of evidence.identityHeaders) {
     const counts = identityBelieved && !isProven && !(kind === 'perimeter' && perimeterVoid)
     if (!counts) removedHeaders.push(name)
@@ -47,7 +59,7 @@ export function identify(
     port: source.port,
     removedHeaders,
     expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
-    note: isProven ? undefined : proven.note,
+    note: token?.kind === 'nothing' ? token.note : isProven ? undefined : proven.note,
   }
 }
 
@@ -86,7 +98,8 @@ function fromAnother(
   { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
 ): Identification {
   const { peer, peerPort } = evidence.delivery
-  const proven = readProofs(evidence.proofs, { speakers, now, homeOf: homesIn(snapshot) })
+  const homeOf = homesIn(snapshot)
+  const proven = readProofs(evidence.proofs, { speakers, audience: undefined, now, homeOf })
   if (proven.kind === 'bad-request') return proven
   const isProven = proven.kind === 'proven'
   const { identity } = judgeMembership(isProven ? proven.statement : noClaims, snapshot)
@@ -100,8 +113,9 @@ function fromAnother(
   }
 }
 
-function writtenHeaders({ forwardingHeaders, identityHeaders }: Evidence): readonly string[] {
-  return [...forwardingHeaders, ...identityHeaders.map(({ name }) => name)]
+function writtenHeaders(evidence: Evidence): readonly string[] {
+  const identity = evidence.identityHeaders.map(({ name }) => name)
+  return [...evidence.forwardingHeaders, ...identity, ...evidence.misspelledTokens]
 }
 
 /**

@@ -5,31 +5,32 @@ import type { IdentityHeader } from './caller.ts'
 /** The names under which identity arrives, and every spelling that means the same to somebody behind us. */
 
 /** As in settings: one name for each kind. */
-export type IdentityHeaderNames = Readonly<Record<IdentityHeader['kind'], string>>
+export interface IdentityHeaderNames extends Readonly<Record<IdentityHeader['kind'], string>> {
+  /** Of tokens, where they have a header of their own: it goes no further than to us. */
+  readonly token?: string
+}
+
+type HeaderKind = IdentityHeader['kind'] | 'token'
 
 /** The names of a settings object never change, so they are folded once for each. */
-const foldedByNames = new WeakMap<
-  IdentityHeaderNames,
-  ReadonlyMap<string, IdentityHeader['kind']>
->()
+const foldedByNames = new WeakMap<IdentityHeaderNames, ReadonlyMap<string, HeaderKind>>()
 
 /** Which identity header a name is in any spelling (case, any sign for `-`); undefined for all others. */
-export function identityKind(
-  names: IdentityHeaderNames,
-  name: string,
-): IdentityHeader['kind'] | undefined {
+export function identityKind(names: IdentityHeaderNames, name: string): HeaderKind | undefined {
   return foldedKinds(names).get(foldName(name))
 }
 
-function foldedKinds(names: IdentityHeaderNames): ReadonlyMap<string, IdentityHeader['kind']> {
+function foldedKinds(names: IdentityHeaderNames): ReadonlyMap<string, HeaderKind> {
   let kinds = foldedByNames.get(names)
   if (kinds === undefined) {
-    kinds = new Map([
+    const made = new Map<string, HeaderKind>([
       [foldName(names.subscription), 'subscription'],
       [foldName(names.perimeter), 'perimeter'],
       [foldName(names.resource), 'resource'],
     ])
-    foldedByNames.set(names, kinds)
+    if (names.token !== undefined) made.set(foldName(names.token), 'token')
+    foldedByNames.set(names, made)
+    kinds = made
   }
   return kinds
 }

@@ -17,6 +17,8 @@ export interface Proof {
   readonly speaker: string
   /** All of it, whatever the speaker may speak for. */
   readonly statement: Statement
+  /** For whom it was made: it proves nothing to others. Absent: to everyone, as certificates do. */
+  readonly audiences?: readonly string[]
   /** Milliseconds since the epoch. From then on it proves nothing. */
   readonly expiresAt: number
 }

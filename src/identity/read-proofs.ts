@@ -4,8 +4,24 @@ import type { Unidentified } from './caller.ts'
 import type { Proof, Statement } from './proof.ts'
 import { limitToScope, type TrustScope } from './trust-scope.ts'
 
-/** What each issuer and certificate authority may speak for, by its key. */
-export type Speakers = ReadonlyMap<string, TrustScope>
+/** An issuer or certificate authority: what it may speak for, and to whom. */
+export interface Speaker extends TrustScope {
+  /** Who counts as meant by what it says, where a resource has no audience of its own. */
+  readonly audiences?: readonly string[]
+}
+
+/** By their keys. */
+export type Speakers = ReadonlyMap<string, Speaker>
+
+export interface ProofRules {
+  readonly speakers: Speakers
+  /** Of the resource that is asked for: what is meant for anybody else proves nothing to it. */
+  readonly audience: string | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: number
+  /** The perimeter that a resource has by what is in force, where that is known. */
+  readonly homeOf: (resource: ResourceId) => Guid | undefined
+}
 
 interface Proven {
   readonly kind: 'proven'
@@ -24,20 +40,15 @@ const nothingOffered: Unproven = { kind: 'unproven', note: undefined }
 
 /**
  * What the proofs that count say together. Two that name different callers are refused: which of them a rule would mean
- * is not for us to choose. `now` is milliseconds since the epoch.
+ * is not for us to choose.
  */
 export function readProofs(
   proofs: readonly Proof[],
-  given: {
-    readonly speakers: Speakers
-    readonly now: number
-    /** The perimeter that a resource has by what is in force, where that is known. */
-    readonly homeOf: (resource: ResourceId) => Guid | undefined
-  },
+  rules: ProofRules,
 ): Proven | Unproven | Unidentified {
   let result: Proven | Unproven = nothingOffered
   for (const proof of proofs) {
-    const read = readProof(proof, { ...given, scope: given.speakers.get(proof.speaker) })
+    const read = readProof(proof, rules)
     if (result.kind === 'unproven') {
       result = read.kind === 'proven' || result.note === undefined ? read : result
     } else if (read.kind === 'proven') {
@@ -54,20 +65,20 @@ export function readProofs(
 }
 
 function readProof(
-  { statement, expiresAt }: Proof,
-  given: {
-    readonly scope: TrustScope | undefined
-    readonly now: number
-    readonly homeOf: (resource: ResourceId) => Guid | undefined
-  },
+  { speaker: key, statement, audiences, expiresAt }: Proof,
+  { speakers, audience, now, homeOf }: ProofRules,
 ): Proven | Unproven {
-  const { scope, now, homeOf } = given
-  if (scope === undefined) return unproven('proof of somebody who is not trusted')
+  const speaker = speakers.get(key)
+  if (speaker === undefined) return unproven('proof of somebody who is not trusted')
   if (expiresAt <= now) return unproven('proof that has expired')
-  const limited = limitToScope(statement, scope)
+  if (audiences !== undefined) {
+    const meant = audience === undefined ? (speaker.audiences ?? []) : [audience]
+    if (!audiences.some((one) => meant.includes(one))) return unproven('proof made for others')
+  }
+  const limited = limitToScope(statement, speaker)
   // THREAT: a member has the perimeter that we know, so whoever names a member speaks for that one, whichever it claims.
   const home = limited?.resource && homeOf(limited.resource)
-  const isWithin = home === undefined || scope.perimeters.includes(home)
+  const isWithin = home === undefined || speaker.perimeters.includes(home)
   if (limited === undefined || !isWithin) {
     return unproven('proof of somebody who may not speak for the caller')
   }

@@ -1,6 +1,6 @@
 import type { Backend } from '../perimeter/resource.ts'
 import { unloggable } from '../audit/record.ts'
-import type { OpenEntry } from '../transport/connections.ts'
+import { type Judged, OpenEntry } from '../transport/connections.ts'
 import { inboundRecord } from './access-record.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
 import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
@@ -23,8 +23,8 @@ export type Admission =
  * What is left of an admission for as long as it is open. An exchange may live for a day, and must not keep the policy
  * of its first minute alive.
  */
-export interface Standing {
-  /** Registered as open; whoever holds it unregisters it at the end. */
+export interface Standing extends Judged {
+  /** It is registered as open in this; whoever holds it unregisters it at the end. */
   readonly entry: OpenEntry
   /** What allowed it last: replaced whenever a policy that comes into force allows it again. */
   judgement: Judgement
@@ -94,7 +94,7 @@ function decide(ports: InboundPorts, facts: Facts, options: AdmitOptions): Admis
     const standing =
       options.stand?.(judgement, resource.id.key) ??
       standingOf(ports, facts, { judgement, resource: resource.id.key, revoke })
-    if (ports.openConnections.register(standing.entry))
+    if (ports.openConnections.register(standing.entry, standing))
       return { kind: 'admitted', judgement, backend, standing }
     if (attempt === maxAttempts) {
       return { kind: 'refused', judgement: denial(facts, { ...known, reason: 'policy-revoked' }) }
@@ -110,20 +110,20 @@ function standingOf(
   facts: Facts,
   { judgement, resource, revoke }: { judgement: Judgement; resource: string; revoke: () => void },
 ): Standing {
+  const entry = new OpenEntry()
+  entry.version = judgement.decision.policyVersion
+  entry.expiresAt = judgement.expiresAt
   const standing: Standing = {
     judgement,
-    entry: {
-      version: judgement.decision.policyVersion,
-      expiresAt: judgement.expiresAt,
-      judge() {
-        const again = judgeAgain(ports, facts, resource)
-        if (again === undefined) return false
-        standing.judgement = again
-        standing.entry.expiresAt = again.expiresAt
-        return true
-      },
-      revoke,
+    entry,
+    judge() {
+      const again = judgeAgain(ports, facts, resource)
+      if (again === undefined) return false
+      standing.judgement = again
+      entry.expiresAt = again.expiresAt
+      return true
     },
+    revoke,
   }
   return standing
 }
@@ -141,8 +141,9 @@ export function judgeAgain(
 
 function judgeNow(ports: InboundPorts, facts: Facts): Judgement {
   const inForce = ports.currentInForce()
-  const at = { now: ports.now() }
-  return 'method' in facts ? judgeRequest(facts, inForce, at) : judgeTcp(facts, inForce, at)
+  const now = ports.now()
+  if (!('method' in facts)) return judgeTcp(facts, inForce, { now })
+  return judgeRequest(facts, inForce, { now, via: ports.via(facts.listener) })
 }
 
 /** Deny is the ground state: a fault is a denial, and an error that somebody must look at. */

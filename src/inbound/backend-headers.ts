@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import type { OutgoingHttpHeaders } from 'node:http'
 import { type IdentityHeaderNames, isCallerHeader } from '../identity/identity-headers.ts'
-import type { InForce } from '../settings/in-force.ts'
 import { formatAuthority } from '../wire/authority.ts'
 import { type ForwardedFacts, type ForwardedHeader, writeForwarded } from '../wire/forwarded.ts'
 import {
@@ -12,6 +11,8 @@ import {
   withoutHeaders,
 } from '../wire/headers.ts'
 import { neverBehind } from '../wire/response-head.ts'
+import type { OwnVia } from '../wire/via.ts'
+import type { InboundContext } from './context.ts'
 import type { Judgement, RequestFacts } from './judge-request.ts'
 
 /** Fields under this prefix are ours alone: from outside they count for nothing and go nowhere. */
@@ -22,16 +23,19 @@ export interface BackendHeadersInput {
   readonly identityHeaders: IdentityHeaderNames
   readonly forwardedHeader: ForwardedHeader
   readonly forwarded: ForwardedFacts
+  /** Set behind what others wrote there, and after Connection could name it away. */
+  readonly via: OwnVia
 }
 
 /**
  * What the back end gets: the client's fields as it spelled them, less hop-by-hop fields, those that Connection names,
  * identity and forwarding fields in every spelling, `Expect` (answered here), what is for proxies and everything under
- * our own prefix; then our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
+ * our own prefix; then Via and our own forwarding fields. Host stays as received, for signatures such as Azure's SharedKey cover it.
  */
 export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders {
-  const { rawHeaders, forwardedHeader, forwarded } = input
+  const { rawHeaders, forwardedHeader, forwarded, via } = input
   const headers = collect(rawHeaders, droppedFrom(input))
+  addVia(headers, via)
   // A body that came in chunks leaves in chunks: Node frames no body by itself on GET, HEAD, DELETE and OPTIONS.
   if (isChunked(rawHeaders)) headers['transfer-encoding'] = 'chunked'
   const own = writeForwarded(forwardedHeader, forwarded)
@@ -41,7 +45,7 @@ export function backendHeaders(input: BackendHeadersInput): OutgoingHttpHeaders 
 
 /** The same as the field lines of a request, as Latin-1 text with the empty line. */
 export function backendFieldLines(input: BackendHeadersInput): string {
-  const { rawHeaders, forwardedHeader, forwarded } = input
+  const { rawHeaders, forwardedHeader, forwarded, via } = input
   const isDropped = droppedFrom(input)
   let lines = ''
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -49,6 +53,7 @@ export function backendFieldLines(input: BackendHeadersInput): string {
     if (!isDropped(name.toLowerCase())) lines += `${name}: ${rawHeaders[index + 1] ?? ''}\r\n`
   }
   if (isChunked(rawHeaders)) lines += 'Transfer-Encoding: chunked\r\n'
+  lines += via.line
   const own = writeForwarded(forwardedHeader, forwarded)
   for (let index = 0; index < own.length; index += 2)
     lines += `${own[index]}: ${own[index + 1]}\r\n`
@@ -80,14 +85,16 @@ function droppedFrom({
 
 /** What those are made of, from what was admitted. Throws where the listener is gone, which admits nothing. */
 export function backendHeadersInput(
-  inForce: InForce | undefined,
+  { ports, via }: Pick<InboundContext, 'ports' | 'via'>,
   facts: RequestFacts,
   { authority, caller }: Judgement,
 ): BackendHeadersInput {
+  const inForce = ports.currentInForce()
   const listener = inForce?.settings.inbound.find(({ name }) => name === facts.listener)
   assert(inForce !== undefined && listener !== undefined && authority !== undefined)
   return {
     rawHeaders: facts.rawHeaders,
+    via,
     identityHeaders: inForce.settings.identity.headers,
     forwardedHeader: listener.forwardedHeader,
     forwarded: {
@@ -149,6 +156,12 @@ function collect(raw: RawHeaders, drop: (lowerName: string) => boolean): Outgoin
     else setField(headers, spelled, [String(before), value])
   }
   return headers
+}
+
+function addVia(headers: OutgoingHttpHeaders, { value }: OwnVia): void {
+  const name = Object.keys(headers).find((spelled) => spelled.toLowerCase() === 'via') ?? 'Via'
+  const passed = headers[name]
+  headers[name] = passed === undefined ? value : [...[passed].flat().map(String), value]
 }
 
 /** `__proto__` is a field like any other. */

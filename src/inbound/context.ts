@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
+import type { OwnVia } from '../wire/via.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CallBackend } from './http-proxy.ts'
 import type { Connection } from './connection.ts'
@@ -23,6 +24,7 @@ export interface Relayed {
 export interface InboundContext {
   readonly listenerName: string
   readonly ports: InboundPorts
+  readonly via: OwnVia
   readonly backends: Backends
   /** Loaded with the first listener. */
   readonly callBackend: () => Promise<CallBackend>
@@ -72,5 +74,6 @@ export function factsOf(
     proxied,
     certificate,
     delivery,
+    token: undefined,
   }
 }

@@ -84,6 +84,7 @@ export class Http2Side implements ClientSide {
       proxied,
       certificate,
       delivery,
+      token: undefined,
     }
     this.message = new StandIn(message, stream)
     this.expectsContinue = expectsContinue

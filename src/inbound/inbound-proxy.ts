@@ -55,6 +55,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
   const context: InboundContext = {
     listenerName,
     ports,
+    via: ports.via(listenerName),
     backends,
     callBackend: loadOnce(() => loadCallBackend(backends)),
     exchanges: new Set(),

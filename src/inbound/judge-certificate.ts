@@ -109,7 +109,8 @@ function faultOf(
   if (!proof.statement.perimeters.every((guid) => allowed.includes(guid))) {
     return 'client certificate of an authority that may not speak for its perimeter'
   }
-  const proven = readProofs([proof], { speakers, now, homeOf: homesIn(inForce.snapshot) })
+  const homeOf = homesIn(inForce.snapshot)
+  const proven = readProofs([proof], { speakers, audience: undefined, now, homeOf })
   return proven.kind === 'unproven' ? proven.note : undefined
 }
 

@@ -1,7 +1,7 @@
 import type { Caller, Delivery } from '../identity/caller.ts'
 import { collectEvidence } from '../identity/evidence.ts'
 import { identify } from '../identity/identify.ts'
-import type { Proof } from '../identity/proof.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateInbound } from '../policy/evaluate-inbound.ts'
@@ -11,6 +11,7 @@ import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
+import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
 import { decidingSource, judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
@@ -22,8 +23,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
-  /** What its verified token proves; absent: there is none. */
-  readonly token?: Proof | undefined
+  /** What its token came to. `prove` sets it, once, before the request is judged; absent: there is none. */
+  token?: TokenFinding | undefined
 }
 
 /** The judgement of a request or connection: the decision, and what was found out on the way to it. */
@@ -46,12 +47,13 @@ const tooManyFields = 431
 
 /**
  * Judges a request under what is in force: head, resource, network, caller, policy. Without anything in force it is
- * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch.
+ * denied. Pure; a fault in it throws, and the caller denies. `now` is milliseconds since the epoch, `via` how the
+ * listener names itself.
  */
 export function judgeRequest(
   facts: RequestFacts,
   inForce: InForce | undefined,
-  { now }: { readonly now: number },
+  { now, via }: { readonly now: number; readonly via: OwnVia },
 ): Judgement {
   if (inForce === undefined) {
     return denial(facts, { reason: 'internal-error', detail: 'no policy is in force' })
@@ -79,6 +81,7 @@ export function judgeRequest(
   if (listener === undefined || resource === undefined) {
     return denial(facts, { ...known, reason: 'unknown-resource' })
   }
+  if (goesRound(hopsOf(facts.rawHeaders), via)) return denial(facts, { ...known, reason: 'loop' })
   const fault = headerFault(listener, facts)
   if (fault !== undefined)
     return denial(facts, { ...known, reason: 'unknown-caller', detail: fault })
@@ -97,7 +100,8 @@ export function judgeRequest(
     forwardedHeader: listener.forwardedHeader,
   })
   const rules = { ...settings.identity, ...listener }
-  const identification = identify(evidence, rules, { snapshot, now })
+  const audience = resource.resource?.audience
+  const identification = identify(evidence, rules, { snapshot, audience, now })
   if (identification.kind === 'bad-request') {
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }

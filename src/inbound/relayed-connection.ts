@@ -1,7 +1,8 @@
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { InForce } from '../settings/in-force.ts'
-import type { OpenEntry } from '../transport/connections.ts'
+import { type Judged, OpenEntry } from '../transport/connections.ts'
 import type { Crossing } from '../transport/relay/crossing.ts'
 import type { FieldBlock } from '../transport/relay/head-reader.ts'
 import {
@@ -18,6 +19,7 @@ import { backendFieldLines, backendHeadersInput } from './backend-headers.ts'
 import type { Connection } from './connection.ts'
 import { findTarget, type InboundContext, type Relayed } from './context.ts'
 import { denial, judgeRequest, type Judgement, type RequestFacts } from './judge-request.ts'
+import { whenProven } from './prove.ts'
 import { RelayedRequest } from './relayed-request.ts'
 import { answerUnreadable, unreadables } from './serve-unreadable.ts'
 import { isPlainUpgrade, serveUpgrade, wantsWebSocket } from './serve-upgrade.ts'
@@ -28,6 +30,10 @@ interface Known {
   readonly inForce: InForce
   /** An allow. */
   readonly judgement: Judgement
+  /** What it was found to be allowed by, among other things. */
+  readonly token: TokenFinding | undefined
+  /** When asking anew may come to something else; milliseconds since the epoch. */
+  readonly until: number
   /** Filled when they are first needed. */
   fieldLines: string | undefined
 }
@@ -51,7 +57,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
   readonly #context: InboundContext
   readonly #connection: Connection
   readonly #relay: RelayConnection
-  readonly #standing: { readonly entry: OpenEntry; judgement: Judgement | undefined }
+  readonly #standing: Judged & { readonly entry: OpenEntry; judgement: Judgement | undefined }
   #request: RelayedRequest | undefined
   /** `ResourceId.key` of what the request was admitted to. */
   #resource = ''
@@ -62,12 +68,9 @@ export class RelayedConnection implements RelayOwner, Relayed {
     this.#connection = connection
     this.#standing = {
       judgement: undefined,
-      entry: {
-        version: '',
-        expiresAt: Number.POSITIVE_INFINITY,
-        judge: () => this.#judgeAgain(),
-        revoke: () => this.abort('policy-revoked'),
-      },
+      entry: new OpenEntry(),
+      judge: () => this.#judgeAgain(),
+      revoke: () => this.abort('policy-revoked'),
     }
     context.relayed.add(this)
     this.#relay = new RelayConnection(connection.stream, this)
@@ -122,10 +125,36 @@ export class RelayedConnection implements RelayOwner, Relayed {
     })
     this.#request = request
     crossing.adopt(request)
-    const admission = admit(ports, facts, {
-      correlationId: request.correlationId,
+    if (ports.currentInForce()?.settings.identity.tokens === undefined) {
+      this.#decide(request, refuseAs)
+    } else {
+      this.#decideProven(request, refuseAs)
+    }
+  }
+
+  /** The token has been looked at before, or is now. */
+  #decideProven(request: RelayedRequest, refuseAs: RefuseAs | undefined): void {
+    const { facts, crossing, correlationId } = request
+    const known = this.#knownOf(facts, crossing.block)
+    if (known !== undefined) {
+      facts.token = known.token
+      this.#decide(request, refuseAs)
+      return
+    }
+    whenProven(this.#context.ports, facts, {
+      correlationId,
       refuseAs,
-      revoke: this.#standing.entry.revoke,
+      isOver: () => this.#request !== request,
+      next: () => this.#decide(request, refuseAs),
+    })
+  }
+
+  #decide(request: RelayedRequest, refuseAs: RefuseAs | undefined): void {
+    const { facts, crossing, correlationId } = request
+    const admission = admit(this.#context.ports, facts, {
+      correlationId,
+      refuseAs,
+      revoke: this.#standing.revoke,
       judge: () => this.#judge(facts, crossing.block),
       stand: this.#stand,
     })
@@ -147,23 +176,30 @@ export class RelayedConnection implements RelayOwner, Relayed {
   }
 
   #judge(facts: RequestFacts, block: FieldBlock): Judgement {
-    const inForce = this.#context.ports.currentInForce()
-    const isPlain = facts.method !== 'CONNECT' && isOriginForm(facts.target)
-    const known = this.#known
-    const now = this.#context.ports.now()
-    // INVARIANT: until it expires, a judgement depends on listener, connection, fields and what is in force, and of the
-    // request line on nothing but this.
-    if (isPlain && known?.block === block && known.inForce === inForce) {
-      if (known.judgement.expiresAt > now) return known.judgement
-    }
-    const judgement = judgeRequest(facts, inForce, { now })
+    const known = this.#knownOf(facts, block)
+    if (known !== undefined) return known.judgement
+    const { ports, via } = this.#context
+    const inForce = ports.currentInForce()
+    const judgement = judgeRequest(facts, inForce, { now: ports.now(), via })
     if (judgement.decision.effect !== 'allow' || inForce === undefined) return judgement
     if (block.framing === ambiguous) {
       const detail = 'the framing is ambiguous'
       return denial(facts, { reason: 'bad-request', detail, policyVersion: inForce.version })
     }
-    this.#known = { block, inForce, judgement, fieldLines: undefined }
+    const { token } = facts
+    const until = Math.min(judgement.expiresAt, token?.kind === 'nothing' ? token.until : Infinity)
+    this.#known = { block, inForce, judgement, token, until, fieldLines: undefined }
     return judgement
+  }
+
+  #knownOf({ method, target }: RequestFacts, block: FieldBlock): Known | undefined {
+    const known = this.#known
+    const { ports } = this.#context
+    if (known?.block !== block || known.inForce !== ports.currentInForce()) return undefined
+    // INVARIANT: for as long as it is known, a judgement depends on listener, connection, fields and what is in force, and
+    // of the request line on nothing but this.
+    if (method === 'CONNECT' || !isOriginForm(target)) return undefined
+    return known.until > ports.now() ? known : undefined
   }
 
   #judgeAgain(): boolean {
@@ -219,8 +255,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const known = this.#known
     const isKnown = known?.block === crossing.block && known.judgement === judgement
     if (isKnown && known.fieldLines !== undefined) return known.fieldLines
-    const inForce = this.#context.ports.currentInForce()
-    const lines = backendFieldLines(backendHeadersInput(inForce, facts, judgement))
+    const lines = backendFieldLines(backendHeadersInput(this.#context, facts, judgement))
     if (isKnown) known.fieldLines = lines
     return lines
   }
@@ -251,6 +286,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
       proxied,
       certificate,
       delivery,
+      token: undefined,
     }
   }
 

@@ -9,6 +9,7 @@ import type { ClientSide } from './client-side.ts'
 import { findTarget, type InboundContext } from './context.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import type { BackendCall } from './http-proxy.ts'
+import { whenProven } from './prove.ts'
 import type { BackendResponse } from './relay-response.ts'
 
 export interface ServeOptions {
@@ -83,13 +84,12 @@ class ServedRequest implements Serving {
 
   begin(refuseAs: RefuseAs | undefined): void {
     const { facts, correlationId } = this.#exchange
-    const admission = admit(this.#context.ports, facts, {
+    whenProven(this.#context.ports, facts, {
       correlationId,
       refuseAs,
-      revoke: () => this.#abort('policy-revoked'),
+      isOver: () => this.#isClosed || this.#closeReason !== undefined,
+      next: () => this.#decide(refuseAs),
     })
-    if (admission.kind === 'refused') this.#refuse(admission)
-    else void this.#forward(admission)
   }
 
   breakOff(): boolean {
@@ -111,6 +111,17 @@ class ServedRequest implements Serving {
     this.#exchange.end(this.#closeReason ?? byClient)
   }
 
+  #decide(refuseAs: RefuseAs | undefined): void {
+    const { facts, correlationId } = this.#exchange
+    const admission = admit(this.#context.ports, facts, {
+      correlationId,
+      refuseAs,
+      revoke: () => this.#abort('policy-revoked'),
+    })
+    if (admission.kind === 'refused') this.#refuse(admission)
+    else void this.#forward(admission)
+  }
+
   #refuse({ judgement }: Extract<Admission, { kind: 'refused' }>): void {
     const { reason } = judgement.decision
     // A head that does not read one way only says nothing about where the next request begins.
@@ -125,8 +136,7 @@ class ServedRequest implements Serving {
     exchange.admitted = standing
     try {
       const target = findTarget(this.#context, backend)
-      const inForce = this.#context.ports.currentInForce()
-      const headersInput = backendHeadersInput(inForce, exchange.facts, judgement)
+      const headersInput = backendHeadersInput(this.#context, exchange.facts, judgement)
       if (typeof target === 'string') {
         this.#fail(target)
         return

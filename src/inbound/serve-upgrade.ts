@@ -16,6 +16,7 @@ import { backendHeaders, backendHeadersInput, hasBody, upgradeFields } from './b
 import { type Connection } from './connection.ts'
 import { findTarget, type InboundContext } from './context.ts'
 import { clientCloseReason, type Exchange, openExchange } from './exchange.ts'
+import { whenProven } from './prove.ts'
 import { refuseBare } from './refuse.ts'
 import { formatHead, relayBareResponse } from './relay-bare-response.ts'
 import { clientHeaders } from '../wire/response-head.ts'
@@ -105,6 +106,16 @@ class ServedUpgrade {
   }
 
   begin(refuseAs: RefuseAs | undefined): void {
+    const { facts, correlationId } = this.#exchange
+    whenProven(this.#context.ports, facts, {
+      correlationId,
+      refuseAs,
+      isOver: () => this.#isOver(),
+      next: () => this.#decide(refuseAs),
+    })
+  }
+
+  #decide(refuseAs: RefuseAs | undefined): void {
     const { ports } = this.#context
     const { facts, correlationId } = this.#exchange
     const limit = ports.currentInForce()?.settings.limits.tunnelsPerResource ?? 0
@@ -129,10 +140,10 @@ class ServedUpgrade {
   }
 
   #ask({ judgement, backend }: Extract<Admission, { kind: 'admitted' }>): void {
-    const { backends, ports } = this.#context
+    const { backends } = this.#context
     const target = findTarget(this.#context, backend)
     const headers = backendHeaders(
-      backendHeadersInput(ports.currentInForce(), this.#exchange.facts, judgement),
+      backendHeadersInput(this.#context, this.#exchange.facts, judgement),
     )
     if (typeof target === 'string') {
       this.#fail(target)

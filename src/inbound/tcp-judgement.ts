@@ -51,7 +51,7 @@ export function judgeTcp(
   const offered = { rawHeaders: [], certificate: certificate.proof }
   const evidence = collectEvidence({ ...facts, ...offered, headers, forwardedHeader })
   const rules = { headers, forwardedHeader, speakers, ...nobodyElse }
-  const identification = identify(evidence, rules, { snapshot, now })
+  const identification = identify(evidence, rules, { snapshot, audience: undefined, now })
   if (identification.kind !== 'caller') {
     return denial(facts, { ...known, reason: 'unknown-caller' })
   }

@@ -36,7 +36,10 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
   const settings = (): Settings | undefined => ports.currentInForce()?.settings
   const context: TcpContext = {
     ports,
-    dialBackend: createDialAuthority(ports.dial),
+    // What comes back here would be let in again, and so on until nobody else is.
+    dialBackend: createDialAuthority(ports.dial, {
+      isOwn: (address, port) => ports.currentInForce()?.guard.isOwnListener(address, port) === true,
+    }),
     slots: tunnelSlotsOf(ports.openConnections),
     open: new Set(),
   }

@@ -1,3 +1,4 @@
+import type { GuardRefusal } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
 import type { Resolution, Resolver } from '../transport/resolve.ts'
 import type { IpAddress } from '../wire/address.ts'
@@ -22,7 +23,7 @@ export interface Vetted {
   /** What may be dialled, in the order given. */
   readonly addresses: readonly IpAddress[]
   /** The first that may not, and why not. */
-  readonly refused: { readonly address: IpAddress; readonly detail: string } | undefined
+  readonly refused: (GuardRefusal & { readonly address: IpAddress }) | undefined
 }
 
 /** Splits candidates into what the guard lets through for this destination and what it does not. */
@@ -31,9 +32,9 @@ export function vet(candidates: readonly IpAddress[], asked: Asked, inForce: InF
   const addresses: IpAddress[] = []
   let refused: Vetted['refused']
   for (const address of candidates) {
-    const detail = inForce.guard.refuse({ host, address, port })
-    if (detail === undefined) addresses.push(address)
-    else refused ??= { address, detail }
+    const refusal = inForce.guard.refuse({ host, address, port })
+    if (refusal === undefined) addresses.push(address)
+    else refused ??= { ...refusal, address }
   }
   return { addresses, refused }
 }

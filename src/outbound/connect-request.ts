@@ -5,6 +5,7 @@ import { Cancellation } from '../transport/cancellation.ts'
 import type { Tunnel } from '../transport/tunnel.ts'
 import { type Refusal, type RefusalReason, statusOf } from '../wire/refusal.ts'
 import { readConnectTarget } from '../wire/request-head.ts'
+import { goesRound, hopsOf } from '../wire/via.ts'
 import { answerSocket } from './answer.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
@@ -102,6 +103,10 @@ export class ConnectRequest implements UnderWay {
     }
     const asked = this.#exchange.asked(reading.authority)
     this.#asked = asked
+    if (goesRound(hopsOf(request.rawHeaders), this.#context.via)) {
+      this.#refuse({ decision: this.#exchange.deny('loop') })
+      return
+    }
     if (inForce !== undefined) {
       const names = inForce.settings.identity.headers
       this.#exchange.removedHeaders = callerHeaderNames(request.rawHeaders, names)

@@ -2,9 +2,10 @@ import type { AccessRecord, RecordDestination, RecordSource } from '../audit/rec
 import type { ExchangeKind } from '../audit/meter.ts'
 import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
+import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
-import { type Judged, OpenSlot } from './open-slot.ts'
+import { OpenSlot } from './open-slot.ts'
 import type { OutboundPorts } from './ports.ts'
 import {
   type Admitted,
@@ -69,7 +70,7 @@ export class Exchange implements Judged {
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
-  deny(reason: 'bad-request' | 'limit' | 'internal-error'): Decision {
+  deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error'): Decision {
     const inForce = this.#ports.currentInForce()
     const resource = inForce === undefined ? undefined : speakerFor(inForce, this.origin)
     return denied(reason, resource, inForce?.version ?? '').decision
@@ -125,7 +126,7 @@ export class Exchange implements Judged {
     slot.entry.version = more.admitted.inForce.version
     this.#slot = slot
     this.#ownsSlot = more.slot === undefined
-    if (this.#ports.openConnections.register(slot.entry)) return true
+    if (this.#ports.openConnections.register(slot.entry, slot)) return true
     this.#leave()
     return false
   }

@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Authority } from '../wire/authority.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { readOutboundHead } from '../wire/request-head.ts'
+import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import type { Peer } from './exchange.ts'
-import { announcesBody, countOwnHops, httpPort, maxOwnHops } from './outgoing-headers.ts'
+import { announcesBody, httpPort } from './outgoing-headers.ts'
 import { sentenceForTarget } from './refusal-words.ts'
 import type { UpgradeArrival } from './upgrade.ts'
 
@@ -14,6 +15,8 @@ export interface ForwardArrival {
   readonly peer: Peer
   readonly expectsContinue: boolean
   readonly upgrade?: UpgradeArrival
+  /** Called where the head does not read one way only: what stands behind it is not to be read at all. */
+  readonly onAmbiguous?: () => void
 }
 
 /** What a request in absolute-form asks for, or why it cannot be asked. */
@@ -25,10 +28,10 @@ export type ForwardHead =
       readonly hasBody: boolean
     }
   | {
-      readonly kind: 'bad-request'
+      readonly kind: 'bad-request' | 'loop'
       /** Where one could be read. */
       readonly authority?: Authority
-      readonly detail: string
+      readonly detail?: string
       /** For the client. */
       readonly message?: string | undefined
       readonly status?: number
@@ -44,7 +47,11 @@ export interface RequestLines {
 
 export function readForwardHead(
   request: RequestLines,
-  options: { readonly headerCount: number; readonly isUpgrade: boolean },
+  options: {
+    readonly headerCount: number
+    readonly isUpgrade: boolean
+    readonly via: OwnVia
+  },
 ): ForwardHead {
   const { method, target, httpVersion, rawHeaders } = request
   const { headerCount } = options
@@ -61,10 +68,7 @@ export function readForwardHead(
     return { ...reading, message: sentenceForTarget(target) }
   }
   const { authority, path } = reading
-  if (countOwnHops(rawHeaders) >= maxOwnHops) {
-    const message = 'the request is going round in circles'
-    return { kind: 'bad-request', authority, detail: 'the request passed here before', message }
-  }
+  if (goesRound(hopsOf(rawHeaders), options.via)) return { kind: 'loop', authority }
   const hasBody = announcesBody(rawHeaders)
   if (hasBody && options.isUpgrade) {
     return { kind: 'bad-request', authority, detail: 'an upgrade with content' }

@@ -3,6 +3,7 @@ import type { FieldBlock } from '../transport/relay/head-reader.ts'
 import type { Authority } from '../wire/authority.ts'
 import { ambiguous, chunked } from '../wire/framing.ts'
 import { isOriginForm } from '../wire/request-head.ts'
+import type { OwnVia } from '../wire/via.ts'
 import { type ForwardHead, readForwardHead } from './forward-head.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { headerCountOf } from './proxy-context.ts'
@@ -20,7 +21,7 @@ export type ForwardReading =
       /** What it was decided to be, once it was; under the same `InForce` it is decided alike for the same client. */
       admitted: Admitted | undefined
     }
-  | Extract<ForwardHead, { kind: 'bad-request' }>
+  | Exclude<ForwardHead, { kind: 'head' }>
 
 interface Known {
   readonly block: FieldBlock
@@ -39,7 +40,12 @@ const schemeLength = 'http://'.length
 export class ForwardReader {
   /** Path and query of the request that was read last. */
   path = ''
+  readonly #via: OwnVia
   #known: Known | undefined
+
+  constructor(via: OwnVia) {
+    this.#via = via
+  }
 
   read(
     request: { readonly method: string; readonly target: string; readonly block: FieldBlock },
@@ -54,9 +60,9 @@ export class ForwardReader {
     const { httpVersion, rawHeaders, framing, expectation } = block
     const head = readForwardHead(
       { method, target, httpVersion, rawHeaders },
-      { headerCount: headerCountOf(inForce?.settings), isUpgrade: false },
+      { headerCount: headerCountOf(inForce?.settings), isUpgrade: false, via: this.#via },
     )
-    if (head.kind === 'bad-request') return head
+    if (head.kind !== 'head') return head
     const { authority, path } = head
     this.path = path
     if (expectation === 'unknown') {
@@ -66,7 +72,11 @@ export class ForwardReader {
       return { kind: 'bad-request', authority, detail: 'the framing is ambiguous' }
     }
     const names = inForce?.settings.identity.headers
-    const { headers, removed } = writeOutgoingHeaders(rawHeaders, { authority, names })
+    const { headers, removed } = writeOutgoingHeaders(rawHeaders, {
+      authority,
+      names,
+      via: this.#via,
+    })
     let fieldLines = ''
     for (let index = 0; index + 1 < headers.length; index += 2) {
       fieldLines += `${headers[index]}: ${headers[index + 1]}\r\n`

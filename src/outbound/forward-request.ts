@@ -37,6 +37,7 @@ export class ForwardRequest implements Unanswered {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #expectsContinue: boolean
+  readonly #onAmbiguous: (() => void) | undefined
   readonly #exchange: Exchange
   readonly #aborted = new AbortController()
   #asked: Asked | undefined
@@ -54,6 +55,7 @@ export class ForwardRequest implements Unanswered {
     this.#request = request
     this.#response = response
     this.#expectsContinue = expectsContinue
+    this.#onAmbiguous = arrival.onAmbiguous
     this.#exchange = new Exchange(context.ports, {
       listener: context.listener,
       peer: peer.address,
@@ -116,16 +118,17 @@ export class ForwardRequest implements Unanswered {
     const headerCount = headerCountOf(inForce?.settings)
     const { method = '', url: target = '', httpVersion, rawHeaders } = request
     const lines = { method, target, httpVersion, rawHeaders }
-    const reading = readForwardHead(lines, { headerCount, isUpgrade })
+    const { via } = this.#context
+    const reading = readForwardHead(lines, { headerCount, isUpgrade, via })
     if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
-    if (reading.kind === 'bad-request') {
-      const { kind: _, authority: __, ...more } = reading
-      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
+    if (reading.kind !== 'head') {
+      const { kind, authority: _, ...more } = reading
+      this.#refuse({ decision: this.#exchange.deny(kind), ...more })
       return
     }
     const { authority, path, hasBody } = reading
     const names = inForce?.settings.identity.headers
-    const written = writeOutgoingHeaders(request.rawHeaders, { authority, names })
+    const written = writeOutgoingHeaders(request.rawHeaders, { authority, names, via })
     this.#exchange.removedHeaders = written.removed
     const asked = this.#exchange.asked(authority)
     if (ports.accessLog.blocksNewWork) {
@@ -266,7 +269,10 @@ export class ForwardRequest implements Unanswered {
     },
   ): void {
     const { stream, upstreamHead, upgrade, timeouts } = facts
-    const head = renderSwitch(answer, this.#exchange.correlationId)
+    const head = renderSwitch(answer, {
+      correlationId: this.#exchange.correlationId,
+      via: this.#context.via,
+    })
     if (this.#over || head === undefined) {
       stream.destroy()
       this.#fail('backend-invalid')
@@ -314,7 +320,10 @@ export class ForwardRequest implements Unanswered {
     const html = prefersHtml(this.#request.rawHeaders)
     const asked = this.#asked
     // A head that does not read one way only says nothing about where the next request begins.
-    if (refusing.decision.reason === 'bad-request') this.#response.shouldKeepAlive = false
+    if (refusing.decision.reason === 'bad-request') {
+      this.#response.shouldKeepAlive = false
+      this.#onAmbiguous?.()
+    }
     this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), 'complete')
   }
 

@@ -66,7 +66,10 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
   const context: ProxyContext = {
     listener,
     ports,
-    dialPeer: createDialAuthority(ports.dial),
+    dialPeer: createDialAuthority(ports.dial, {
+      isOwn: (address, port) => ports.currentInForce()?.guard.isOwnListener(address, port) === true,
+    }),
+    via: ports.via(listener),
     slots: tunnelSlotsOf(ports.openConnections),
     pool: new ConnectionPool(),
     upstreams: new ConnectionPool(),
@@ -172,7 +175,9 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       return
     }
     const { peer } = connection
-    const forwarding = new ForwardRequest(context, { ...arrival, peer })
+    // Node has read what stands behind it, if it came with it.
+    const onAmbiguous = (): void => void (connection.isRefused = true)
+    const forwarding = new ForwardRequest(context, { ...arrival, peer, onAmbiguous })
     awaitAnswer(connection, { response, request: forwarding })
     response.once('close', () => {
       if (context.isStopping) server.closeIdleConnections()

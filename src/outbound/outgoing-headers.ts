@@ -7,16 +7,7 @@ import {
   withoutHeaders,
   withoutHopByHop,
 } from '../wire/headers.ts'
-
-/** The name that we go by in Via (RFC 9110 7.6.3): the same everywhere, so that it says nothing about the inside. */
-const pseudonym = 'ringfence'
-export const ownVia = `1.1 ${pseudonym}`
-
-/**
- * A request that passed us this often is going round in circles. More than one, because a service behind an inbound
- * Ringfence may copy the fields of what it was asked into what it asks.
- */
-export const maxOwnHops = 8
+import { hopsOf, type OwnVia } from '../wire/via.ts'
 
 export const httpPort = 80
 
@@ -33,14 +24,18 @@ export interface OutgoingHeaders {
  */
 export function writeOutgoingHeaders(
   raw: RawHeaders,
-  options: { readonly authority: Authority; readonly names: IdentityHeaderNames | undefined },
+  options: {
+    readonly authority: Authority
+    readonly names: IdentityHeaderNames | undefined
+    readonly via: OwnVia
+  },
 ): OutgoingHeaders {
-  const hops = countOwnHops(raw)
   const ends = withoutHopByHop(raw)
   const anonymous = options.names === undefined ? ends : withoutCallerHeaders(ends, options.names)
   const kept = withoutHeaders(anonymous, isReplaced)
   const host = formatAuthority(options.authority, httpPort)
-  const via = Array.from({ length: hops + 1 }, () => ownVia).join(', ')
+  const passed = hopsOf(raw).map((pseudonym) => `1.1 ${pseudonym}`)
+  const via = [...passed, options.via.value].join(', ')
   return {
     headers: ['host', host, ...kept, 'via', via],
     removed: namesOnlyIn(ends, anonymous),
@@ -50,12 +45,6 @@ export function writeOutgoingHeaders(
 /** Names of identity and forwarding fields, as spelled: nobody believes them, and the log says that they were there. */
 export function callerHeaderNames(raw: RawHeaders, names: IdentityHeaderNames): readonly string[] {
   return namesOnlyIn(raw, withoutCallerHeaders(raw, names))
-}
-
-/** How often a request passed a forward proxy of ours already. */
-export function countOwnHops(raw: RawHeaders): number {
-  const hops = headerValues(raw, 'via').flatMap((value) => value.split(','))
-  return hops.filter((hop) => hop.trim().split(/[\t ]+/)[1] === pseudonym).length
 }
 
 /** Content of the request that is still to come has a length or is chunked; both have been checked. */

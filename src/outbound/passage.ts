@@ -118,6 +118,7 @@ export class Passage {
       request,
       response,
       correlationId: exchange.correlationId,
+      via: context.via.value,
       mayKeepAlive: () => !context.isStopping,
       onProgress: (bytes) => this.#moved('out', bytes),
       onDrain: () => {

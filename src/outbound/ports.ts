@@ -6,6 +6,7 @@ import type { CurrentInForce } from '../settings/in-force.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import type { Dial } from '../transport/dial.ts'
 import type { Resolver } from '../transport/resolve.ts'
+import type { OwnVia } from '../wire/via.ts'
 
 /** What the forward proxy is given. */
 export interface OutboundPorts {
@@ -19,6 +20,8 @@ export interface OutboundPorts {
   /** Into the inbound side of this instance. */
   readonly deliver: Deliver
   readonly newCorrelationId: () => string
+  /** How a listener names itself in what it forwards. */
+  readonly via: (listener: string) => OwnVia
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** Milliseconds from an arbitrary start, never going back. */

@@ -4,6 +4,7 @@ import type { DialAuthority } from '../transport/dial-authority.ts'
 import type { Upstream } from '../transport/relay/upstream.ts'
 import type { TunnelSlots } from '../transport/tunnel-slots.ts'
 import { seconds } from '../units.ts'
+import type { OwnVia } from '../wire/via.ts'
 import type { ConnectionPool } from './connection-pool.ts'
 import type { OutboundPorts } from './ports.ts'
 import type { OriginConnection } from './undici.ts'
@@ -13,6 +14,7 @@ export interface ProxyContext {
   readonly listener: string
   readonly ports: OutboundPorts
   readonly dialPeer: DialAuthority
+  readonly via: OwnVia
   readonly slots: TunnelSlots
   readonly pool: ConnectionPool<OriginConnection>
   /** Those of the relay. */

@@ -193,8 +193,8 @@ async function dialVetted(
   }
   const { addresses, refused } = vet(resolution.addresses, asked, admitted.inForce)
   if (addresses.length === 0) {
-    const denial = denied('address-not-public', admitted.resource, admitted.inForce.version)
-    return { ...denial, ...refused }
+    const { reason = 'address-not-public', ...rest } = refused ?? {}
+    return { ...denied(reason, admitted.resource, admitted.inForce.version), ...rest }
   }
   allow(options, addresses[0])
   if (signal.aborted) return { kind: 'gone' }

@@ -39,13 +39,14 @@ export class RelayedClient implements RelayOwner, Relayed {
   readonly #context: ProxyContext
   readonly #options: RelayedClientOptions
   readonly #relay: RelayConnection
-  readonly #reader = new ForwardReader()
+  readonly #reader: ForwardReader
   readonly #slot = new OpenSlot()
   #request: RelayedForward | undefined
 
   constructor(context: ProxyContext, options: RelayedClientOptions) {
     this.#context = context
     this.#options = options
+    this.#reader = new ForwardReader(context.via)
     context.relayed.add(this)
     this.#relay = new RelayConnection(options.connection.socket, this)
   }

@@ -10,7 +10,6 @@ import { formatRefusalHead, type Refusal, renderRefusal } from '../wire/refusal.
 import { poolKey, type Pooled } from './connection-pool.ts'
 import { describeDestination, Exchange, type Peer } from './exchange.ts'
 import type { OpenSlot } from './open-slot.ts'
-import { ownVia } from './outgoing-headers.ts'
 import type { ProxyContext, UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { denialFor, sayingFor } from './refusal-words.ts'
@@ -19,8 +18,6 @@ import type { ForwardReader } from './forward-reader.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
 
 const protocol = 'HTTP:TCP'
-
-const viaLine = `Via: ${ownVia}\r\n`
 
 /** What the log calls what a client did to its own request. */
 const faults = {
@@ -145,9 +142,9 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     const inForce = ports.currentInForce()
     const reading = this.#reader.read(this.#crossing, inForce)
     if (reading.authority !== undefined) this.#asked = this.#exchange.asked(reading.authority)
-    if (reading.kind === 'bad-request') {
-      const { kind: _, authority: __, ...more } = reading
-      this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more })
+    if (reading.kind !== 'head') {
+      const { kind, authority: _, ...more } = reading
+      this.#refuse({ decision: this.#exchange.deny(kind), ...more })
       return
     }
     const asked = this.#asked ?? this.#exchange.asked(reading.authority)
@@ -242,7 +239,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       fieldLines: this.#fieldLines,
       target: this.#path,
       correlationId: this.#exchange.correlationId,
-      answerLines: viaLine,
+      answerLines: this.#context.via.line,
     })
   }
 

@@ -4,7 +4,6 @@ import { cut } from '../transport/cut.ts'
 import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
 import { clientHeaders, forwardedResponseHeaders } from '../wire/response-head.ts'
 import type { Answering } from './answering.ts'
-import { ownVia } from './outgoing-headers.ts'
 
 /**
  * Passes an answer on to the client: fields cleaned, framing afresh, nothing repaired. An answer that breaks off cuts
@@ -15,6 +14,8 @@ export interface RelayOptions {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly correlationId: string
+  /** Added to Via. */
+  readonly via: string
   /** Whether the client's connection may serve another request. */
   readonly mayKeepAlive: () => boolean
   /** Something moved. */
@@ -73,7 +74,7 @@ export class ResponseRelay implements Answering {
       return
     }
     const kept = withoutHeaders(forwarded, (name) => name === 'via')
-    const via = [...headerValues(headers, 'via'), ownVia].join(', ')
+    const via = [...headerValues(headers, 'via'), this.#options.via].join(', ')
     try {
       response.writeHead(status, [...kept, 'via', via])
     } catch {

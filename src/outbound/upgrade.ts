@@ -1,8 +1,8 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { headerValues, type RawHeaders, withoutHopByHop } from '../wire/headers.ts'
+import type { OwnVia } from '../wire/via.ts'
 import { linger } from './answer.ts'
-import { ownVia } from './outgoing-headers.ts'
 
 /** WebSocket in absolute-form (RFC 6455 4.1). It is the one protocol that is switched to; every other offer is dropped. */
 
@@ -51,7 +51,10 @@ export function respondOn(request: IncomingMessage, client: Duplex): ServerRespo
 }
 
 /** The head of a 101 for the client; undefined where the destination switched to something else. */
-export function renderSwitch(answer: IncomingMessage, correlationId: string): string | undefined {
+export function renderSwitch(
+  answer: IncomingMessage,
+  more: { readonly correlationId: string; readonly via: OwnVia },
+): string | undefined {
   const { rawHeaders } = answer
   if (headerValues(rawHeaders, 'upgrade').join(',').trim().toLowerCase() !== webSocket) {
     return undefined
@@ -60,9 +63,9 @@ export function renderSwitch(answer: IncomingMessage, correlationId: string): st
     ...withoutHopByHop(rawHeaders),
     ...webSocketFields,
     'via',
-    ownVia,
+    more.via.value,
     'x-ms-request-id',
-    correlationId,
+    more.correlationId,
   ]
   let head = 'HTTP/1.1 101 Switching Protocols\r\n'
   for (let index = 0; index < fields.length; index += 2) {

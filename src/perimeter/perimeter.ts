@@ -19,8 +19,17 @@ export interface AccessRule {
   readonly addressPrefixes: readonly Prefix[]
   /** Inbound: subscription GUIDs. */
   readonly subscriptions: readonly Guid[]
+  /** Inbound; absent: none. */
+  readonly serviceTags?: readonly ServiceTag[]
   /** Outbound. */
   readonly fullyQualifiedDomainNames: readonly NamePattern[]
+}
+
+/** A service by the addresses that its provider publishes (Azure service tags). */
+export interface ServiceTag {
+  /** As the provider spells it. */
+  readonly name: string
+  readonly addressPrefixes: readonly Prefix[]
 }
 
 export interface Profile {

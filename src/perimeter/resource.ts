@@ -58,6 +58,8 @@ export interface Resource {
   readonly publicNetworkAccess?: PublicNetworkAccess
   /** Absent: everyone. */
   readonly firewall?: Firewall
+  /** Whom tokens must be made for to say anything here; absent: the default of their issuer. */
+  readonly audience?: string
   /** Absent: none, so that whoever arrives over one is denied. */
   readonly privateEndpoints?: readonly PrivateEndpoint[]
 }

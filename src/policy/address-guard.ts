@@ -1,3 +1,4 @@
+import type { DecisionReason } from '../reasons.ts'
 import { type IpAddress, type Prefix, prefixCovers } from '../wire/address.ts'
 import { type AddressClass, classifyAddress, embeddedIpv4 } from '../wire/address-class.ts'
 import type { Host } from '../wire/authority.ts'
@@ -8,8 +9,16 @@ import { translatedIpv4 } from '../wire/nat64.ts'
  * The guard: which addresses an allowed name may be connected to. It is no access rule and holds in every access mode.
  */
 export interface AddressGuard {
-  /** Undefined: the address may be dialled for this host; else why not, in words for the log. */
-  refuse(request: GuardRequest): string | undefined
+  /** Undefined: the address may be dialled for this host; else why not. */
+  refuse(request: GuardRequest): GuardRefusal | undefined
+  /** Whether this instance listens there. */
+  isOwnListener(address: IpAddress, port: number): boolean
+}
+
+export interface GuardRefusal {
+  readonly reason: Extract<DecisionReason, 'address-not-public' | 'loop'>
+  /** For the log. */
+  readonly detail: string
 }
 
 export interface GuardRequest {
@@ -53,39 +62,42 @@ const onlyBySingleAddress: ReadonlySet<AddressClass> = new Set([
   'unspecified',
 ])
 
-const ownListenerWords = 'own listener'
+const ownListener: GuardRefusal = { reason: 'loop', detail: 'own listener' }
 
 export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
   const { ownListeners, ownAddresses, nat64 = [] } = options
   const exact = indexGrants(options.grants.filter(({ name }) => !isWildcard(name)))
   const wildcard = indexGrants(options.grants.filter(({ name }) => isWildcard(name)))
 
-  function refuse({ host, address, port }: GuardRequest): string | undefined {
+  function refuse({ host, address, port }: GuardRequest): GuardRefusal | undefined {
     const translated = nat64.length === 0 ? undefined : translatedIpv4(address, nat64)
     const addressClass = translated === undefined ? classifyAddress(address) : 'embedded-ipv4'
     const isOwn = isOwnListener(address, port)
     if (addressClass === 'public' && !isOwn) return undefined
-    const words = isOwn ? ownListenerWords : `${addressClass} address`
+    const refusal = isOwn ? ownListener : notPublic(`${addressClass} address`)
     if (host.kind === 'name' && isGrantedSingly(host.name, address)) return undefined
-    if (isOwn || translated === 'unclear') return words
+    if (isOwn || translated === 'unclear') return refusal
     if (translated !== undefined) return refuseInner({ host, address: translated, port })
     // A literal has no name that anything could have been granted to.
-    if (host.kind !== 'name') return words
+    if (host.kind !== 'name') return refusal
     const ofName = exact.get(host.name) ?? []
-    if (onlyBySingleAddress.has(addressClass)) return words
-    if (!isGranted(host.name, { ofName, address })) return words
+    if (onlyBySingleAddress.has(addressClass)) return refusal
+    if (!isGranted(host.name, { ofName, address })) return refusal
     return addressClass === 'embedded-ipv4' ? refuseEmbedded({ host, address, port }) : undefined
   }
 
   /** A grant for a form of embedding (NAT64) says how to get there, not that every IPv4 address may be got at. */
-  function refuseEmbedded({ host, address, port }: GuardRequest): string | undefined {
+  function refuseEmbedded({ host, address, port }: GuardRequest): GuardRefusal | undefined {
     const ipv4 = embeddedIpv4(address)
-    return ipv4 === undefined ? 'embedded-ipv4 address' : refuseInner({ host, address: ipv4, port })
+    return ipv4 === undefined
+      ? notPublic('embedded-ipv4 address')
+      : refuseInner({ host, address: ipv4, port })
   }
 
-  function refuseInner(request: GuardRequest): string | undefined {
-    const words = refuse(request)
-    return words === undefined ? undefined : `embedded-ipv4: ${words}`
+  function refuseInner(request: GuardRequest): GuardRefusal | undefined {
+    const refusal = refuse(request)
+    if (refusal === undefined) return undefined
+    return { ...refusal, detail: `embedded-ipv4: ${refusal.detail}` }
   }
 
   function isGrantedSingly(name: Hostname, address: IpAddress): boolean {
@@ -116,7 +128,11 @@ export function createAddressGuard(options: AddressGuardOptions): AddressGuard {
     })
   }
 
-  return { refuse }
+  return { refuse, isOwnListener }
+}
+
+function notPublic(detail: string): GuardRefusal {
+  return { reason: 'address-not-public', detail }
 }
 
 function isWildcard(name: NamePattern): boolean {

@@ -36,6 +36,10 @@ export function compileProfile(
           const start = rules.element('subscriptions', guid)
           subscriptions.push({ start, length: guid.length, rule })
         }
+        for (const { name, addressPrefixes } of accessRule.serviceTags ?? []) {
+          rules.element('serviceTags', name)
+          for (const prefix of addressPrefixes) addresses.push({ prefix, rule })
+        }
         break
       case 'Outbound':
         for (const pattern of accessRule.fullyQualifiedDomainNames) {

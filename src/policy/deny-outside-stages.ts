@@ -12,6 +12,7 @@ export type OutsideReason = Extract<
   | 'unknown-caller'
   | 'private-endpoint-not-approved'
   | 'limit'
+  | 'loop'
   | 'address-not-public'
   | 'name-mismatch'
   | 'policy-revoked'

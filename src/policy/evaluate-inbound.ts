@@ -102,7 +102,7 @@ export const inboundStages: readonly InboundStage[] = [
   {
     row: '5',
     reason: 'access-rule',
-    when: 'an inbound access rule of the profile names the source address or a subscription of the caller',
+    when: 'an inbound access rule of the profile names the source address, itself or by a service tag, or a subscription of the caller',
     match: ({ resource, source }) =>
       resource.association !== undefined && matchRules(resource.association.profile, source),
     effect: 'allow',

@@ -36,6 +36,6 @@ export function explainAddresses(
   const addresses = host.kind === 'address' ? [host] : fixedAnswers.get(host.name)
   return addresses?.map((address) => ({
     address: address.text,
-    refused: guard.refuse({ host, address, port }),
+    refused: guard.refuse({ host, address, port })?.detail,
   }))
 }

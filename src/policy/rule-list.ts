@@ -36,6 +36,7 @@ const lineKinds: ReadonlyMap<number, LineKind> = new Map(
       'Outbound',
       'addressPrefixes',
       'subscriptions',
+      'serviceTags',
       'fullyQualifiedDomainNames',
     ] as const satisfies readonly LineKind[]
   ).map((kind) => [lineMarks[kind].charCodeAt(0), kind]),

@@ -22,7 +22,7 @@ export interface RuleTable {
 
 export type ElementKind = keyof Pick<
   AccessRule,
-  'addressPrefixes' | 'subscriptions' | 'fullyQualifiedDomainNames'
+  'addressPrefixes' | 'subscriptions' | 'serviceTags' | 'fullyQualifiedDomainNames'
 >
 
 /** A rule's own line has its direction for a kind. */
@@ -34,6 +34,7 @@ export const lineMarks = {
   Outbound: '<',
   addressPrefixes: '@',
   subscriptions: '$',
+  serviceTags: '&',
   fullyQualifiedDomainNames: '#',
 } as const satisfies Record<LineKind, string>
 

@@ -1,5 +1,7 @@
 import type { Findings } from '../documents/findings.ts'
+import type { Placed } from '../documents/placed.ts'
 import { quote } from '../perimeter/quote.ts'
+import type { Resource } from '../perimeter/resource.ts'
 import { prefixesOverlap } from '../wire/address.ts'
 import { foldName } from '../wire/headers.ts'
 import type { Settings } from './settings.ts'
@@ -8,11 +10,12 @@ import type { Settings } from './settings.ts'
 const reservedHeaders =
   /^(?:host|connection|keep-alive|te|trailer|transfer-encoding|upgrade|expect|content-.*|proxy-.*|authorization|cookie|set-cookie|date|via|forwarded|x-forwarded-.*|x-ms-request-id|x-ms-error-code)$/
 
-/** What identity settings mean. */
+/** What identity settings mean, and what of them the resources need. */
 export function checkIdentity(
   { identity, inbound }: Pick<Settings, 'identity' | 'inbound'>,
-  findings: Findings,
+  context: { readonly resources: readonly Placed<Resource>[]; readonly findings: Findings },
 ): void {
+  const { findings } = context
   const senders = inbound.flatMap(({ proxyProtocol }) => proxyProtocol?.trustedPrefixes ?? [])
   for (const [index, believed] of identity.headersTrustedFrom.entries()) {
     const sender = senders.find((one) => prefixesOverlap(one, believed))
@@ -24,7 +27,7 @@ export function checkIdentity(
   }
   const seen = new Map<string, string>()
   for (const [kind, name] of Object.entries(identity.headers)) {
-    const path = ['identity', 'headers', kind]
+    const path = kind === 'token' ? ['identity', 'tokens', 'header'] : ['identity', 'headers', kind]
     const folded = foldName(name)
     if (reservedHeaders.test(folded)) {
       findings.error(
@@ -41,4 +44,23 @@ export function checkIdentity(
     }
     seen.set(folded, kind)
   }
+  for (const { value, path } of context.resources) {
+    const message = tokenProblem(identity, value)
+    if (message !== undefined) findings.warning([...path, 'id'], message)
+  }
+}
+
+/** Where tokens can say nothing, because nobody told whom they are made for. */
+function tokenProblem(
+  { tokens, speakers }: Settings['identity'],
+  { id, audience, backend }: Resource,
+): string | undefined {
+  if (tokens === undefined) {
+    if (audience === undefined) return undefined
+    return `the \`audience\` of ${quote(id.name)} has no effect without \`identity.tokens\``
+  }
+  if (audience !== undefined || backend === undefined || backend.scheme === 'tcp') return undefined
+  const isMeant = tokens.issuers.some(({ speaker }) => speakers.get(speaker)?.audiences?.length)
+  if (isMeant) return undefined
+  return `no token says who calls ${quote(id.name)}: give it an \`audience\`, or an issuer \`audiences\``
 }

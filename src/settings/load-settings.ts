@@ -16,6 +16,7 @@ import { readPerimeterIds, readScope } from './read-ids.ts'
 import { readInbound, readOutbound } from './read-listeners.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import { readResources } from './read-resources.ts'
+import { type ReadTokens, readTokens } from './read-tokens.ts'
 import { settingsShape, type SettingsValue } from './schema.ts'
 import type { InboundListener, OutboundListener, Settings } from './settings.ts'
 import { readWorkers } from './read-workers.ts'
@@ -51,21 +52,22 @@ export async function loadSettings(
   if (validated === undefined) return nothing(document.findings)
 
   const { value, findings } = validated
-  const parts = await readParts(value, { file, findings })
+  const proving = await readTokens(value.identity.tokens, { directory: dirname(file), findings })
+  const parts = { ...(await readParts(value, { file, findings })), proving }
   const settings = assemble(value, { ...parts, file, findings, instance: options.instance })
   checkResources(parts.resources, { inbound: settings.inbound, findings })
   checkListeners(
     { ...parts, health: settings.health, admin: settings.admin },
     { resources: settings.resources, findings },
   )
-  checkIdentity(settings, findings)
+  checkIdentity(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
   const files = await checkKeyFiles(parts, { findings, now: Date.now() })
   return {
     settings,
     resources: parts.resources,
     findings,
-    files: [...files, ...parts.trust.files],
+    files: [...files, ...parts.trust.files, ...proving.files],
   }
 }
 
@@ -79,6 +81,7 @@ interface Parts {
   readonly trust: ClientTrust
   readonly inbound: readonly Placed<InboundListener>[]
   readonly outbound: readonly Placed<OutboundListener>[]
+  readonly proving: ReadTokens
 }
 
 interface Context {
@@ -86,7 +89,10 @@ interface Context {
   readonly findings: Findings
 }
 
-async function readParts(value: SettingsValue, { file, findings }: Context): Promise<Parts> {
+async function readParts(
+  value: SettingsValue,
+  { file, findings }: Context,
+): Promise<Omit<Parts, 'proving'>> {
   const directory = dirname(file)
   const scope = readScope(value.scope, findings)
   const resources = readResources(value.resources, { scope, directory, findings })
@@ -111,13 +117,20 @@ function assemble(
   value: SettingsValue,
   context: Context & Parts & { readonly instance: string },
 ): Settings {
-  const { file, findings } = context
+  const { file, findings, proving } = context
   const directory = dirname(file)
+  const { tokens, speakers } = proving
+  const ownTokenHeader = tokens?.header === 'authorization' ? undefined : tokens?.header
   return {
     file,
     instance: value.instance ?? context.instance,
     scope: context.scope,
-    policy: { files: readPatterns(value, context) },
+    policy: {
+      files: readPatterns(value, context),
+      ...(value.policy.serviceTagsFile === undefined
+        ? {}
+        : { serviceTagsFile: resolve(directory, value.policy.serviceTagsFile) }),
+    },
     resources: valuesOf(context.resources),
     links: { autoApprove: readPerimeterIds(value.links.autoApprove, findings) },
     inbound: valuesOf(context.inbound),
@@ -127,6 +140,7 @@ function assemble(
         subscription: value.identity.headers.subscription.toLowerCase(),
         perimeter: value.identity.headers.perimeter.toLowerCase(),
         resource: value.identity.headers.resource.toLowerCase(),
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: readPrefixes(value.identity.headersTrustedFrom, {
         path: ['identity', 'headersTrustedFrom'],
@@ -134,7 +148,8 @@ function assemble(
         everyone:
           'anyone may claim to be any member of any perimeter, and no rule protects anything',
       }),
-      speakers: context.trust.speakers,
+      tokens,
+      speakers: new Map([...context.trust.speakers, ...speakers]),
     },
     egress: readEgress(value.egress, findings),
     audit: {

@@ -97,7 +97,7 @@ function readFixedAnswers(
       const refusal = guard.refuse({ host: { kind: 'name', name }, address, port: anyPort })
       if (refusal !== undefined) {
         const advice = `grant it to ${quote(name)} in \`privateAddresses\``
-        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal}); ${advice}`)
+        findings.warning(at.path, `the guard refuses ${quote(text)} (${refusal.detail}); ${advice}`)
       }
       return [address]
     })

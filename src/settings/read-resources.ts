@@ -95,6 +95,7 @@ function readResource(
       ? {}
       : { publicNetworkAccess: value.publicNetworkAccess }),
     ...(firewall === undefined ? {} : { firewall }),
+    ...(value.audience === undefined ? {} : { audience: value.audience }),
     ...(value.privateEndpoints.length === 0
       ? {}
       : { privateEndpoints: readPrivateEndpoints(value, context) }),

@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
+import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
 /**
  * The one declaration of settings: keys, types, units, defaults, meaning. The validation, the type of what is read,
@@ -22,11 +23,6 @@ const port = integer({ minimum: 1, maximum: 65_535 })
 /** 0 takes a free one. */
 const listenPort = integer({ minimum: 0, maximum: 65_535 })
 const prefixes = list(text())
-const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
-
-/** Beyond this, timers of Node.js fire at once: a time-out would be none at all. */
-const maxTimerMs = 2_147_483_647
-const durationMs = integer({ minimum: 1, maximum: maxTimerMs, unit: 'milliseconds' })
 
 /** More threads than cores gain nothing, and each takes its memory. */
 const maxWorkers = 64
@@ -123,6 +119,10 @@ const resource = object({
   publicNetworkAccess: optional(
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
+  ),
+  audience: optional(
+    plainText,
+    'whom tokens must be made for (`aud`) to say who calls it; absent: the `audiences` of their issuer',
   ),
   firewall: optional(
     firewall,
@@ -258,12 +258,6 @@ const outboundListener = object({
   clients: optional(prefixes, 'who may connect'),
 })
 
-const identityHeader = text({
-  pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-  says: 'the name of a header',
-  maxLength: 128,
-})
-
 export const settingsShape = object({
   $schema: optional(text(), 'for editors; ignored'),
   instance: optional(
@@ -276,6 +270,10 @@ export const settingsShape = object({
       files: required(
         list(path, { minItems: 1 }),
         'perimeter files; relative to this file, `*` and `?` match within a name; watched; a pattern that matches nothing is an error',
+      ),
+      serviceTagsFile: optional(
+        path,
+        'the file of service tags that rules may name, as Microsoft publishes it (`ServiceTags_Public_*.json`); relative to this file; watched',
       ),
     }),
     'what is enforced',
@@ -305,15 +303,15 @@ export const settingsShape = object({
     object({
       headers: defaulted(
         object({
-          subscription: defaulted(identityHeader, {
+          subscription: defaulted(headerName, {
             default: 'x-nsp-subscription-id',
             description: "the caller's subscription",
           }),
-          perimeter: defaulted(identityHeader, {
+          perimeter: defaulted(headerName, {
             default: 'x-nsp-perimeter-id',
             description: "the caller's perimeter",
           }),
-          resource: defaulted(identityHeader, {
+          resource: defaulted(headerName, {
             default: 'x-nsp-resource-id',
             description: "the caller's resource id",
           }),
@@ -325,6 +323,10 @@ export const settingsShape = object({
         description:
           'peers that overwrite those headers themselves; from anyone else they are removed',
       }),
+      tokens: optional(
+        tokens,
+        'managed-identity tokens (JWT): who proves so who it is needs no header; absent: none is looked at',
+      ),
     }),
     { default: {}, description: 'who calls' },
   ),
@@ -469,6 +471,8 @@ export const settingsShape = object({
 /** Settings as written, of the right shape and with defaults, before they are checked for what they mean. */
 export type SettingsValue = Value<typeof settingsShape>
 export type ResourceValue = SettingsValue['resources'][number]
+export type TokensValue = NonNullable<SettingsValue['identity']['tokens']>
+export type IssuerValue = TokensValue['issuers'][number]
 export type InboundValue = SettingsValue['inbound'][number]
 export type ClientCertificatesValue = NonNullable<
   NonNullable<InboundValue['tls']>['clientCertificates']

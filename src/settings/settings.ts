@@ -3,7 +3,9 @@ import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import type { PublicJwk } from '../wire/jwks.ts'
 import type { AlternativeName } from '../wire/subject-alternative-names.ts'
+import type { IssuerValue } from './schema.ts'
 
 /** Settings of one instance: validated, defaulted, canonical, deep-frozen. Paths are absolute. Times are milliseconds. */
 export interface Settings {
@@ -13,7 +15,11 @@ export interface Settings {
   readonly instance: string
   /** Where bare resource ids live. */
   readonly scope: Scope | undefined
-  readonly policy: { readonly files: readonly string[] }
+  readonly policy: {
+    readonly files: readonly string[]
+    /** Absent: rules can name no service tag. */
+    readonly serviceTagsFile?: string
+  }
   readonly resources: readonly Resource[]
   readonly links: { readonly autoApprove: readonly ResourceId[] }
   readonly inbound: readonly InboundListener[]
@@ -116,15 +122,49 @@ export interface IdentitySettings {
     readonly subscription: string
     readonly perimeter: string
     readonly resource: string
+    /** Of tokens, where they have a header of their own. */
+    readonly token?: string
   }
   /** Peers that overwrite those headers themselves. */
   readonly headersTrustedFrom: readonly Prefix[]
   /** What whoever proves who calls may speak for, by the key of its proofs. */
-  readonly speakers: ReadonlyMap<
-    string,
-    { readonly perimeters: readonly Guid[]; readonly subscriptions: readonly Guid[] }
-  >
+  readonly speakers: ReadonlyMap<string, Speaker>
+  /** Undefined: none is looked at. */
+  readonly tokens: TokenSettings | undefined
 }
+
+/** An issuer or certificate authority: what it may speak for, and to whom. */
+export interface Speaker {
+  readonly perimeters: readonly Guid[]
+  readonly subscriptions: readonly Guid[]
+  /** Who counts as meant by what it says, where a resource has no audience of its own. */
+  readonly audiences?: readonly string[]
+}
+
+export interface TokenSettings {
+  /** Name of the header that carries them, lower case. */
+  readonly header: string
+  readonly issuers: readonly TokenIssuer[]
+}
+
+export interface TokenIssuer {
+  /** Its key among the speakers. */
+  readonly speaker: string
+  readonly issuer: string
+  readonly algorithms: IssuerValue['algorithms']
+  readonly clockToleranceMs: number
+  readonly keys: TokenKeys
+}
+
+export type TokenKeys =
+  | { readonly kind: 'file'; readonly keys: readonly PublicJwk[] }
+  | {
+      readonly kind: 'url'
+      readonly url: string
+      readonly refreshMs: number
+      readonly outageMs: number
+      readonly intervalMs: number
+    }
 
 /** What carries HTTP/1.1. */
 export type Lane = 'relay' | 'library'

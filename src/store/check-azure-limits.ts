@@ -48,7 +48,8 @@ function warnOfElements(
 ): void {
   for (const [index, { accessRules }] of profiles.entries()) {
     const inbound = accessRules.reduce(
-      (sum, rule) => sum + rule.addressPrefixes.length + rule.subscriptions.length,
+      (sum, { addressPrefixes, subscriptions, serviceTags = [] }) =>
+        sum + addressPrefixes.length + subscriptions.length + serviceTags.length,
       0,
     )
     const outbound = accessRules.reduce(

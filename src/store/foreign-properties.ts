@@ -6,7 +6,7 @@ import { quote } from '../perimeter/quote.ts'
 import { asRecord, type ForeignKind, foreignKinds } from './foreign-body.ts'
 
 /** Elements of rules that NSP declares and a proxy cannot see: they never match (NSP REST specification). */
-const unenforceable = ['emailAddresses', 'phoneNumbers', 'serviceTags']
+const unenforceable = ['emailAddresses', 'phoneNumbers']
 
 export interface PropertiesContext {
   readonly kind: ForeignKind

@@ -5,7 +5,7 @@ import { validateShape } from '../documents/validate-shape.ts'
 import type { ReferenceScope } from '../perimeter/resource-reference.ts'
 import { assemblePerimeters } from './assemble-perimeters.ts'
 import { createOriginalFindings, createOrigins } from './origins.ts'
-import type { KnownResources } from './perimeter-context.ts'
+import type { KnownResources, NamedServiceTags } from './perimeter-context.ts'
 import { type LoadedPerimeter, readPerimeter } from './read-perimeter.ts'
 import { readRestBodies } from './read-rest-bodies.ts'
 import { readTemplate } from './read-template.ts'
@@ -16,6 +16,7 @@ export interface StoreOptions {
   readonly scope: ReferenceScope | undefined
   /** Those of the settings: what bare names may mean. */
   readonly resources: KnownResources
+  readonly serviceTags: NamedServiceTags
 }
 
 export interface LoadedFile {

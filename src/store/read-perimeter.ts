@@ -92,7 +92,7 @@ function readGuid(value: PerimeterValue, findings: Findings): Guid | undefined {
 }
 
 function readProfiles(value: PerimeterValue, context: PerimeterContext): readonly Profile[] {
-  const { findings, lenient } = context
+  const { findings, lenient, serviceTags } = context
   reportDuplicates(value.profiles, { path: ['profiles'], what: 'profile', findings })
   return value.profiles.map((profile, index) => {
     const path: Path = ['profiles', index, 'accessRules']
@@ -100,7 +100,7 @@ function readProfiles(value: PerimeterValue, context: PerimeterContext): readonl
     return {
       name: profile.name,
       accessRules: profile.accessRules.map((rule, ruleIndex) =>
-        readAccessRule(rule, { path: [...path, ruleIndex], findings, lenient }),
+        readAccessRule(rule, { path: [...path, ruleIndex], findings, lenient, serviceTags }),
       ),
     }
   })

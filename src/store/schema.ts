@@ -36,6 +36,10 @@ const accessRule = object(
       list(object({ id: required(text(), '`/subscriptions/{guid}`') })),
       'inbound: subscriptions of verified callers',
     ),
+    serviceTags: optional(
+      list(text()),
+      'inbound: services by the names of `policy.serviceTagsFile`, such as `Storage.WestEurope`',
+    ),
     fullyQualifiedDomainNames: optional(
       list(text()),
       'outbound: exact names, or `*.` over at least two labels',
@@ -44,7 +48,6 @@ const accessRule = object(
   {
     emailAddresses: cannotBeEnforced,
     phoneNumbers: cannotBeEnforced,
-    serviceTags: cannotBeEnforced,
     networkSecurityPerimeters: 'links say which perimeters are let in',
     properties: foreignForm,
   },

@@ -7,28 +7,39 @@ import { runInSlices, type SliceOptions, type Step } from './slices.ts'
  * ends as `policy-revoked`.
  */
 
-/** From `register` on it is the registry's to write, which lets go of both functions when the entry goes. */
-export interface OpenEntry {
+/** What is open, to the registry. */
+export interface Judged {
+  /** Judges the original facts against what is in force now: whether it is still allowed. Must not throw; a fault is false. */
+  readonly judge: () => boolean
+  /** Ends it at once. Called once at most for each time that it was registered. */
+  readonly revoke: () => void
+}
+
+/**
+ * What is open stands in one of these among all that is. Its owner may use it again for what it opens next, because it
+ * holds no functions of its own: each `register` says what is judged from then on, so that nothing a former one ended
+ * with, revoked or not, can answer for the next.
+ */
+export class OpenEntry {
   /** Version that decided it last. */
-  version: string
+  version = ''
   /**
    * When what allowed it is no longer true: milliseconds since the epoch, infinite where time changes nothing. `judge`
    * sets it anew.
    */
-  expiresAt: number
-  /** Judges the original facts against what is in force now: whether it is still allowed. Must not throw; a fault is false. */
-  judge: () => boolean
-  /** Ends it at once. Called once at most. */
-  revoke: () => void
+  expiresAt = Number.POSITIVE_INFINITY
+  /** What it was registered with and for as long as it is: the registry's alone to write. */
+  standsFor: Judged | undefined
 }
 
 export interface OpenConnections {
   readonly size: number
   /**
-   * Registers, before the first byte moves. Judges again if `entry.version` is not the version in force; false means
-   * that it is no longer allowed: it was not registered, and the caller refuses it.
+   * Registers what is open, before the first byte moves; an entry that is registered already stands for this from now
+   * on. Judges it if `entry.version` is not the version in force; false means that it is no longer allowed: the entry is
+   * not registered, and the caller refuses it.
    */
-  register(entry: OpenEntry): boolean
+  register(entry: OpenEntry, judged: Judged): boolean
   unregister(entry: OpenEntry): void
   /** Judges everything again in slices of at most 2 ms; resolves when the pass (or a newer one) is through. */
   judgeAgain(version: string): Promise<void>
@@ -66,9 +77,10 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
   let pass = 0
   let running: Promise<void> | undefined
 
-  function isAllowed(entry: OpenEntry): boolean {
+  /** What stands for nothing is not allowed. */
+  function isAllowed(judged: Judged | undefined): boolean {
     try {
-      return entry.judge() === true
+      return judged?.judge() === true
     } catch (error) {
       onFault?.(error)
       return false
@@ -77,9 +89,12 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
 
   function watchExpiry(entry: OpenEntry): void {
     const at = entry.expiresAt
+    if (at === Number.POSITIVE_INFINITY) {
+      forgetExpiry(entry)
+      return
+    }
     if (expiries.get(entry)?.at === at) return
     forgetExpiry(entry)
-    if (at === Number.POSITIVE_INFINITY) return
     const deadline = deadlines.watch({
       idleMs: Number.POSITIVE_INFINITY,
       lifetimeMs: Math.max(at - wallClock(), 0),
@@ -98,27 +113,33 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
     expiries.delete(entry)
   }
 
-  function revoke(entry: OpenEntry): void {
+  /**
+   * The engine links each table of a Map to the larger or emptier one that replaces it: once one of them has grown old,
+   * all that was ever in its successors lives until everything is collected. So nothing but the bare entry must hang on it.
+   */
+  function remove(entry: OpenEntry): void {
     judgedIn.delete(entry)
     forgetExpiry(entry)
-    try {
-      entry.revoke()
-    } catch (error) {
-      onFault?.(error)
-    }
-    letGo(entry)
+    entry.standsFor = undefined
   }
 
   function judge(entry: OpenEntry): Step {
+    const judged = entry.standsFor
     // Read before the judgement: if it were ever swapped in between, the entry would count as judged by the older one.
     const inForce = version()
     judgedIn.set(entry, pass)
-    if (isAllowed(entry)) {
+    if (isAllowed(judged)) {
       entry.version = inForce
       watchExpiry(entry)
       return 'cheap'
     }
-    revoke(entry)
+    // Before it ends: while it does, its owner may register in the same entry what comes next.
+    remove(entry)
+    try {
+      judged?.revoke()
+    } catch (error) {
+      onFault?.(error)
+    }
     return 'dear'
   }
 
@@ -140,22 +161,22 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
       return judgedIn.size
     },
 
-    register(entry) {
+    register(entry, judged) {
       const inForce = version()
       if (entry.version !== inForce) {
-        if (!isAllowed(entry)) return false
+        if (!isAllowed(judged)) {
+          remove(entry)
+          return false
+        }
         entry.version = inForce
       }
+      entry.standsFor = judged
       judgedIn.set(entry, pass)
-      if (entry.expiresAt !== Number.POSITIVE_INFINITY) watchExpiry(entry)
+      watchExpiry(entry)
       return true
     },
 
-    unregister(entry) {
-      judgedIn.delete(entry)
-      forgetExpiry(entry)
-      letGo(entry)
-    },
+    unregister: remove,
 
     async judgeAgain() {
       pass++
@@ -165,21 +186,4 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
       await running
     },
   }
-}
-
-/**
- * The engine links each table of a Map to the larger or emptier one that replaces it: once one of them has grown old, all
- * that was ever in its successors lives until everything is collected. So nothing but the bare entry must hang on it.
- */
-function letGo(entry: OpenEntry): void {
-  entry.judge = deny
-  entry.revoke = ignore
-}
-
-function deny(): boolean {
-  return false
-}
-
-function ignore(): void {
-  // It has ended already.
 }

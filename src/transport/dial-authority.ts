@@ -28,18 +28,29 @@ type LookedUp = readonly IpAddress[] | 'dns-failed' | 'dns-timeout'
 /** Asks the system for a name's addresses. May reject. */
 export type SystemLookup = (name: Hostname) => Promise<readonly { readonly address: string }[]>
 
-export function createDialAuthority(
-  dial: Dial,
-  askSystem: SystemLookup = (name) => lookup(name, { all: true, order: 'verbatim' }),
-): DialAuthority {
+export interface DialAuthorityOptions {
+  /** Whether this instance itself listens there; absent: it does not. */
+  readonly isOwn?: (address: IpAddress, port: number) => boolean
+  readonly askSystem?: SystemLookup
+}
+
+/** Where every address is one of ours, it is a `loop`. */
+export function createDialAuthority(dial: Dial, options: DialAuthorityOptions = {}): DialAuthority {
+  const { isOwn = () => false, askSystem = askLookup } = options
   const look = shareLookups(askSystem)
   return async ({ authority, timeoutMs, ...rest }) => {
     const { host, port } = authority
     const until = monotonicNow() + timeoutMs
     const found = host.kind === 'address' ? [host] : await look(host.name, timeoutMs)
     if (typeof found === 'string') return { kind: 'failed', reason: found }
-    return dial({ addresses: found, port, timeoutMs: until - monotonicNow(), ...rest })
+    const addresses = found.filter((address) => !isOwn(address, port))
+    if (addresses.length === 0) return { kind: 'failed', reason: 'loop' }
+    return dial({ addresses, port, timeoutMs: until - monotonicNow(), ...rest })
   }
+}
+
+async function askLookup(name: Hostname): Promise<readonly { readonly address: string }[]> {
+  return lookup(name, { all: true, order: 'verbatim' })
 }
 
 /**

@@ -70,6 +70,7 @@ const meanings = {
     'the private endpoint of this connection is not approved for this resource',
   ),
   limit: { status: 503, message: 'too much is in progress; try again later' },
+  loop: { status: 508, message: 'the request goes round in circles' },
   'address-not-public': denial(
     'the destination has no public address, and egress.privateAddresses grants it no other',
   ),
@@ -105,6 +106,8 @@ const errorCodes: ReadonlyMap<number, readonly [code: string, phrase: string]> =
   [502, ['BadGateway', 'Bad Gateway']],
   [503, ['ServerBusy', 'Service Unavailable']],
   [504, ['GatewayTimeout', 'Gateway Timeout']],
+  // RFC 5842 7.2.
+  [508, ['LoopDetected', 'Loop Detected']],
 ])
 
 /** HTTP status of a refusal. */

@@ -109,6 +109,7 @@ void t.test('GET /policy spells every rule out, however many there are', async (
   const accessRules = [
     { name: 'partner', subscriptions: [guid] },
     { name: 'both', addressPrefixes: ['203.0.113.0/24'], subscriptions: [guid] },
+    { name: 'services', serviceTags: { Storage: ['192.0.2.0/24'], Monitor: ['192.0.2.7'] } },
     { name: 'nobody' },
     { name: 'many', fullyQualifiedDomainNames: many },
   ]
@@ -121,7 +122,12 @@ void t.test('GET /policy spells every rule out, however many there are', async (
   })
   const askAdmin = await startAdmin(t, { currentInForce: () => inForce })
   const { json } = await askAdmin('GET', '/policy')
-  const none = { addressPrefixes: [], subscriptions: [], fullyQualifiedDomainNames: [] }
+  const none = {
+    addressPrefixes: [],
+    subscriptions: [],
+    serviceTags: [],
+    fullyQualifiedDomainNames: [],
+  }
   const subscriptions = [{ id: `/subscriptions/${guid}` }]
   const [shop, bare] = Reflect.get(Object(json), 'perimeters') as { profiles: unknown }[]
   t.strictSame(shop?.profiles, [
@@ -135,6 +141,12 @@ void t.test('GET /policy spells every rule out, however many there are', async (
           ...none,
           addressPrefixes: ['203.0.113.0/24'],
           subscriptions,
+        },
+        {
+          name: 'services',
+          direction: 'Inbound',
+          ...none,
+          serviceTags: ['Storage', 'Monitor'],
         },
         { name: 'nobody', direction: 'Inbound', ...none },
         { name: 'many', direction: 'Outbound', ...none, fullyQualifiedDomainNames: many },

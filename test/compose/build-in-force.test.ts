@@ -39,6 +39,39 @@ void t.test('buildInForce has another version whenever something that decides ch
       change: { inbound: [{ name: 'public', trustedProxies: ['10.0.0.1'] }] },
     },
     {
+      note: 'who has to send a PROXY header',
+      change: { inbound: [{ name: 'public', proxyFrom: ['10.0.0.1'] }] },
+    },
+    {
+      note: 'which private endpoints are approved',
+      change: {
+        resources: [
+          {
+            id: 'orders',
+            hosts: ['orders.test'],
+            backend: 'http://127.0.0.1:1',
+            privateEndpoints: [{ linkId: 1, name: 'partner', status: 'Approved' }],
+          },
+        ],
+      },
+    },
+    ...['192.0.2.0/24', '192.0.2.0/25'].map((prefix) => ({
+      note: 'what a service tag stands for',
+      change: {
+        perimeters: [
+          {
+            name: 'shop',
+            profiles: [
+              {
+                name: 'web',
+                accessRules: [{ name: 'storage', serviceTags: { Storage: [prefix] } }],
+              },
+            ],
+          },
+        ],
+      },
+    })),
+    {
       note: 'which header it believes',
       change: { inbound: [{ name: 'public', forwardedHeader: 'forwarded' }] },
     },
@@ -70,6 +103,8 @@ void t.test('buildInForce has the same version where nothing that decides change
   t.equal(build(base).version, version)
   t.equal(build({ ...base, limits: { connections: 1 } }).version, version)
   t.equal(build({ ...base, timeouts: { dnsMs: 1 } }).version, version)
+  const moved = { name: 'public', listen: { host: '127.0.0.1', port: 1 } }
+  t.equal(build({ ...base, inbound: [moved] }).version, version)
   t.end()
 })
 

@@ -22,6 +22,8 @@ const neverNamed: ReadonlySet<string> = new Set(['content-length', 'host'])
 const ownOfRequest =
   /^(?:expect|proxy|proxy-.*|forwarded|x-forwarded.*|x-real-ip|x-nsp-.*|x-ringfence-.*)$/
 
+const ownVia = /^1\.1 ringfence-[0-9a-f]{16}$/
+
 /** Of an answer: ids, and a date where there is none. A length is none of an answer without content or in chunks. */
 const ownOfAnswer = /^(?:date|x-ms-request-id|x-ringfence-correlation-id)$/
 
@@ -42,6 +44,7 @@ export function normalFields(raw: readonly string[], kind: 'request' | 'answer')
     if (perHop.has(name) || (named.has(name) && !neverNamed.has(name))) return
     // Node's client writes it where others write nothing.
     if (kind === 'request' && name === 'content-length' && Number(value) === 0) return
+    if (kind === 'request' && name === 'via' && ownVia.test(value)) return
     if (kind === 'request' ? ownOfRequest.test(folded) : ownOfAnswer.test(name)) return
     if (kind === 'request' && name === 'cookie') cookies.push(value)
     else lines.push(`${name}: ${value}`)

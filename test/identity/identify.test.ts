@@ -93,9 +93,9 @@ function run({ from, raw = [], delivery, forwardedHeader, certificate, token }: 
     forwardedHeader: used.forwardedHeader,
     delivery,
     certificate: certificate && proof(certificate),
-    token: token && proof(token),
+    token: token && { kind: 'proof', proof: proof(token) },
   })
-  const result = identify(evidence, used, { snapshot, now: 0 })
+  const result = identify(evidence, used, { snapshot, audience: undefined, now: 0 })
   if (result.kind === 'bad-request') return `400 ${result.detail}`
   const { caller, port, removedHeaders } = result
   const words = [
@@ -540,13 +540,13 @@ void t.test('a caller is who its proof says for as long as that lasts', async (t
     listener: 'public',
     headers: rules.headers,
     forwardedHeader: rules.forwardedHeader,
-    token: proof({ resource: resourceId('orders') }),
+    token: { kind: 'proof', proof: proof({ resource: resourceId('orders') }) },
   })
-  t.match(identify(evidence, rules, { snapshot, now: 0 }), {
+  t.match(identify(evidence, rules, { snapshot, audience: undefined, now: 0 }), {
     expiresAt: 1,
     note: undefined,
   })
-  t.match(identify(evidence, rules, { snapshot, now: 1 }), {
+  t.match(identify(evidence, rules, { snapshot, audience: undefined, now: 1 }), {
     caller: { resourceId: undefined, subscriptions: [], perimeters: [] },
     expiresAt: Number.POSITIVE_INFINITY,
     note: 'proof that has expired',

@@ -15,6 +15,7 @@ const now = 1000
 const speakers = new Map([
   ['ca', { perimeters: [shop, billing], subscriptions: [ours, theirs] }],
   ['issuer', { perimeters: [billing], subscriptions: [ours] }],
+  ['entra', { perimeters: [], subscriptions: [ours], audiences: ['api://shop', 'api://all'] }],
 ])
 
 /** `vault` is a member of a perimeter that only `ca` may speak for. */
@@ -33,6 +34,7 @@ const unproven = (note: string | undefined) => ({ kind: 'unproven', note })
 const expired = 'proof that has expired'
 const untrusted = 'proof of somebody who is not trusted'
 const outside = 'proof of somebody who may not speak for the caller'
+const forOthers = 'proof made for others'
 const contradiction = {
   kind: 'bad-request',
   detail: 'two proofs that name different callers',
@@ -41,6 +43,8 @@ const contradiction = {
 const cases: readonly {
   readonly note: string
   readonly proofs: readonly Proof[]
+  /** Of the resource. */
+  readonly audience?: string
   readonly want: object
 }[] = [
   { note: 'no proof', proofs: [], want: unproven(undefined) },
@@ -154,12 +158,45 @@ const cases: readonly {
     proofs: [proof('gone', {}), proof('ca', { resource: orders }, 0)],
     want: unproven(untrusted),
   },
+  {
+    note: 'made for the one that is asked',
+    proofs: [{ ...proof('entra', { resource: orders }), audiences: ['x', 'api://orders'] }],
+    audience: 'api://orders',
+    want: { kind: 'proven' },
+  },
+  {
+    note: 'made for another resource',
+    proofs: [{ ...proof('entra', { resource: orders }), audiences: ['api://invoices'] }],
+    audience: 'api://orders',
+    want: unproven(forOthers),
+  },
+  {
+    note: 'made for everybody, which a resource with an audience of its own is not',
+    proofs: [{ ...proof('entra', { resource: orders }), audiences: ['api://all'] }],
+    audience: 'api://orders',
+    want: unproven(forOthers),
+  },
+  {
+    note: 'made for everybody without an audience of their own',
+    proofs: [{ ...proof('entra', { resource: orders }), audiences: ['api://all'] }],
+    want: { kind: 'proven' },
+  },
+  {
+    note: 'made for a resource that has none, by somebody who means nobody by default',
+    proofs: [{ ...proof('issuer', { resource: orders }), audiences: ['api://all'] }],
+    want: unproven(forOthers),
+  },
+  {
+    note: 'made for nobody',
+    proofs: [{ ...proof('entra', { resource: orders }), audiences: [] }],
+    want: unproven(forOthers),
+  },
 ]
 
 void t.test(
   'readProofs lets count what is in time, trusted, in scope and of one caller',
   async (t) => {
-    for (const { note, proofs, want } of cases)
-      t.match(readProofs(proofs, { speakers, now, homeOf }), want, note)
+    for (const { note, proofs, audience, want } of cases)
+      t.match(readProofs(proofs, { speakers, audience, now, homeOf }), want, note)
   },
 )

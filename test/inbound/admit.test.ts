@@ -4,6 +4,7 @@ import type { AccessRecord } from '../../src/audit/record.ts'
 import { type Admission, admit } from '../../src/inbound/admit.ts'
 import type { RequestFacts } from '../../src/inbound/judge-request.ts'
 import type { InboundPorts } from '../../src/inbound/ports.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { createOpenConnections } from '../../src/transport/connections.ts'
 import { closedShop, openShop } from '../support/inbound-world.ts'
 import { type HeldInForce, holdInForce } from '../support/in-force.ts'
@@ -48,9 +49,9 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       get size() {
         return registry.size
       },
-      register(entry) {
+      register(entry, judged) {
         beforeRegister?.()
-        return neverRegisters !== true && registry.register(entry)
+        return neverRegisters !== true && registry.register(entry, judged)
       },
       unregister: (entry) => registry.unregister(entry),
       judgeAgain: (version) => registry.judgeAgain(version),
@@ -62,7 +63,9 @@ function admitting({ inForce, beforeRegister, neverRegisters, isFull }: Given): 
       warn: () => {},
       error: (...words: unknown[]) => complaints.push(words),
     },
+    verifyToken: () => ({ kind: 'nothing', note: '', until: 0 }) as const,
     newCorrelationId: () => 'unused',
+    via: () => ownViaOf('0123456789abcdef'),
     now: () => 1,
     monotonicNow: () => 1,
   }

@@ -11,7 +11,7 @@ function connectionOf(): Connection {
     peer: undefined,
     peerPort: undefined,
     proxied: undefined,
-  certificate: undefined,
+    certificate: undefined,
     isTooMany: false,
     hasSpoken: false,
     isDeaf: false,

@@ -33,6 +33,7 @@ void t.test('a request is called with nothing but what was built for it', async 
   const names = origin.seen[0]?.rawHeaders.filter((_, index) => index % 2 === 0)
   t.strictSame(names, [
     'Host',
+    'Via',
     'transfer-encoding',
     'x-forwarded-for',
     'x-forwarded-host',

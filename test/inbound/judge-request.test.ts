@@ -1,6 +1,7 @@
 import t from 'tap'
 import { parsePeer } from '../../src/identity/evidence.ts'
 import { judgeRequest, type RequestFacts } from '../../src/inbound/judge-request.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { buildInForce } from '../support/in-force.ts'
 import { openShop } from '../support/inbound-world.ts'
 import { hostname, resourceId } from '../support/settings-parts.ts'
@@ -21,6 +22,8 @@ const inForce = buildInForce({
   ],
   limits: { headerCount: 3 },
 })
+
+const via = ownViaOf('0123456789abcdef')
 
 const plain: RequestFacts = {
   listener: 'public',
@@ -102,6 +105,16 @@ const cases: readonly {
     status: 431,
   },
   {
+    note: 'one that passed this listener before',
+    facts: { rawHeaders: ['Host', 'orders.test', 'Via', `1.1 a, ${via.value}`] },
+    reason: 'loop',
+  },
+  {
+    note: 'one that passed another',
+    facts: { rawHeaders: ['Host', 'orders.test', 'Via', '1.1 ringfence-fedcba9876543210'] },
+    reason: 'access-rule',
+  },
+  {
     note: 'a forwarded address that cannot be read',
     facts: {
       peer: parsePeer('10.0.0.1'),
@@ -119,7 +132,7 @@ const cases: readonly {
 
 void t.test('judgeRequest puts the facts together and lets the policy decide', async (t) => {
   for (const { note, facts, reason, status } of cases) {
-    const judgement = judgeRequest({ ...plain, ...facts }, inForce, { now: 0 })
+    const judgement = judgeRequest({ ...plain, ...facts }, inForce, { now: 0, via })
     t.equal(judgement.decision.reason, reason, note)
     t.equal(judgement.status, status, note)
     t.equal(judgement.decision.policyVersion, inForce.version, note)
@@ -127,7 +140,7 @@ void t.test('judgeRequest puts the facts together and lets the policy decide', a
 })
 
 void t.test('without anything in force everything is denied', async (t) => {
-  t.match(judgeRequest(plain, undefined, { now: 0 }), {
+  t.match(judgeRequest(plain, undefined, { now: 0, via }), {
     decision: { effect: 'deny', reason: 'internal-error', category: undefined, policyVersion: '' },
     detail: 'no policy is in force',
   })

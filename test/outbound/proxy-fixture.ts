@@ -11,6 +11,7 @@ import type { InForce } from '../../src/settings/in-force.ts'
 import { createOpenConnections, type OpenConnections } from '../../src/transport/connections.ts'
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import type { Resolution } from '../../src/transport/resolve.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { holdInForce } from '../support/in-force.ts'
 import { connectRaw, type RawClient } from '../support/raw-client.ts'
 import { address, type InForceParts } from '../support/settings-parts.ts'
@@ -56,6 +57,9 @@ export interface FixtureOptions {
 }
 
 export const listenerName = 'egress'
+
+/** What the proxy adds to Via, as `1.1 ringfence-…`. */
+export const viaId = '0123456789abcdef'
 
 /** What most tests need: `orders`, Enforced, may reach `api.example` on the given port, which is this machine. */
 export function enforced(port: number, more: Partial<InForceParts> = {}): InForceParts {
@@ -154,6 +158,7 @@ export async function startProxy(
       return options.deliver?.(resource, delivery)
     },
     newCorrelationId: () => `id-${++ids}`,
+    via: () => ownViaOf(viaId),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),
   }

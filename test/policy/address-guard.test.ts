@@ -517,7 +517,7 @@ interface Asked {
 function refuse(by: AddressGuard, { host, address, port = 443 }: Asked): string | undefined {
   const parsed = parseHost(host)
   if (parsed === undefined) throw new Error(`not a host: ${host}`)
-  return by.refuse({ host: parsed, address: addressOf(address), port })
+  return by.refuse({ host: parsed, address: addressOf(address), port })?.detail
 }
 
 function guard(names: Readonly<Record<string, readonly string[]>>): AddressGuard {

@@ -48,6 +48,12 @@ const subscriptions = [
   'aaaaaaaa-0000-0000-0000-000000000001',
   'aaaaaaaa-0000-0000-0000-000000000002',
 ]
+const serviceTags = {
+  Narrow: ['10.1.2.3/32', '2001:db8::1/128'],
+  Wide: ['10.0.0.0/8', '192.0.2.0/24', '2001:db8::/32'],
+  Elsewhere: ['198.51.100.0/24'],
+}
+const tagNames = Object.keys(serviceTags)
 const patterns = [
   'example.com',
   '*.example.com',
@@ -84,12 +90,14 @@ export const ruleArbitrary: fc.Arbitrary<GivenRule> = fc
   .oneof(
     fc.record({ addressPrefixes: fc.subarray(prefixes, { minLength: 0, maxLength: 2 }) }),
     fc.record({ subscriptions: fc.subarray(subscriptions) }),
+    fc.record({ serviceTags: fc.subarray(tagNames) }),
     fc.record({ fullyQualifiedDomainNames: fc.subarray(patterns, { minLength: 0, maxLength: 2 }) }),
     // Of several kinds, some of the wrong direction, as documents of other tools may hold them.
     fc.record({
       direction: fc.constantFrom('Inbound', 'Outbound'),
       addressPrefixes: fc.subarray(prefixes, { maxLength: 1 }),
       subscriptions: fc.subarray(subscriptions, { maxLength: 1 }),
+      serviceTags: fc.subarray(tagNames, { maxLength: 1 }),
       fullyQualifiedDomainNames: fc.subarray(patterns, { maxLength: 1 }),
     }),
   )
@@ -136,6 +144,7 @@ export const policyArbitrary: fc.Arbitrary<GivenPolicy> = fc
     autoApprove: fc.subarray(['p0', 'p1']),
   })
   .map(({ perimeters, associations, resources, egressPorts, autoApprove }) => ({
+    serviceTags,
     egressPorts,
     autoApprove,
     resources,

@@ -114,7 +114,10 @@ export function decideByReference(policy: PolicyInput, request: ReferenceRequest
     (one) =>
       one.direction === 'Inbound' &&
       (one.addressPrefixes.some((prefix) => covers(prefix, request.ip)) ||
-        one.subscriptions.some((id) => request.subscriptions.includes(id))),
+        one.subscriptions.some((id) => request.subscriptions.includes(id)) ||
+        (one.serviceTags ?? []).some((tag) =>
+          tag.addressPrefixes.some((prefix) => covers(prefix, request.ip)),
+        )),
   )
   if (rule !== undefined)
     return say('allow', 'access-rule', `${nsp}PerimeterRulesAllowed`, { rule: rule.name })

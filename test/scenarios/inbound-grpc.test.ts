@@ -122,6 +122,7 @@ void t.test('a unary call, with its status in trailers', async (t) => {
   const seen = origin.seen.map((fields) => fields.join(' '))
   t.strictSame(seen, [
     ':method POST :scheme https :path /shop.Orders/Get :authority orders.test content-type application/grpc ' +
+      'via 1.1 ringfence-0123456789abcdef ' +
       'x-forwarded-for 127.0.0.1 x-forwarded-host orders.test x-forwarded-proto https te trailers',
   ])
   t.equal((await client.exchange('/shop.Orders/Get', { headers: call })).status, 200)

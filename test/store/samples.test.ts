@@ -9,6 +9,7 @@ const options = {
     resourceGroup: 'shop',
   },
   resources: { ids: [], areAll: true },
+  serviceTags: 'no-file' as const,
 }
 
 async function load(name: string) {

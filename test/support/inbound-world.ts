@@ -1,5 +1,7 @@
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { EndedExchange } from '../../src/audit/meter.ts'
+import { createTokenVerification } from '../../src/compose/token-verification.ts'
+import type { FetchJwks } from '../../src/identity/key-source.ts'
 import { createInboundProxy, type InboundProxy } from '../../src/inbound/inbound-proxy.ts'
 import type { ListenerPem } from '../../src/inbound/secure-stream.ts'
 import { createTcpProxy } from '../../src/inbound/tcp-proxy.ts'
@@ -8,6 +10,7 @@ import { createOpenConnections, type OpenConnections } from '../../src/transport
 import { createDial, type Dial } from '../../src/transport/dial.ts'
 import { monotonicNow } from '../../src/transport/slices.ts'
 import { setTunnelSlots, type TunnelSlots } from '../../src/transport/tunnel-slots.ts'
+import { ownViaOf } from '../../src/wire/via.ts'
 import { type HeldInForce, holdInForce } from './in-force.ts'
 import type { InForceParts } from './settings-parts.ts'
 
@@ -34,6 +37,8 @@ export interface InboundWorld {
   reload(parts: InForceParts): Promise<void>
 }
 
+const defaultViaId = '0123456789abcdef'
+
 interface Teardown {
   teardown(end: () => Promise<void>): void
 }
@@ -46,6 +51,10 @@ export async function startInbound(
     readonly pem?: ListenerPem
     readonly dial?: Dial
     readonly slots?: TunnelSlots
+    /** Asked for keys of issuers that have a URL. */
+    readonly fetchJwks?: FetchJwks
+    /** What it adds to Via, as `1.1 ringfence-…`. */
+    readonly viaId?: string
   } = {},
 ): Promise<InboundWorld> {
   const given = { inbound: [{ name: 'public' }], ...parts }
@@ -93,6 +102,14 @@ export async function startInbound(
     },
     log: { debug: () => {}, info: () => {}, warn: complain, error: complain },
     newCorrelationId: () => `correlation-${++ids}`,
+    verifyToken: createTokenVerification({
+      currentInForce: inForce.current,
+      fetchJwks: options.fetchJwks ?? (() => Promise.reject(new Error('nobody is asked'))),
+      log: { warn: complain },
+      now: () => Date.now(),
+      monotonicNow,
+    }),
+    via: () => ownViaOf(options.viaId ?? defaultViaId),
     now: () => Date.now(),
     monotonicNow,
   } satisfies InboundPorts

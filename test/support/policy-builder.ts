@@ -27,6 +27,8 @@ export interface GivenPolicy {
   readonly perimeters?: readonly GivenPerimeter[]
   readonly egressPorts?: readonly number[]
   readonly autoApprove?: readonly string[]
+  /** Prefixes by name, as the file of service tags has them. */
+  readonly serviceTags?: Readonly<Record<string, readonly string[]>>
 }
 
 export interface GivenResource {
@@ -45,6 +47,8 @@ export interface GivenRule {
   readonly direction?: Direction
   readonly addressPrefixes?: readonly string[]
   readonly subscriptions?: readonly string[]
+  /** Of the policy's `serviceTags`. */
+  readonly serviceTags?: readonly string[]
   readonly fullyQualifiedDomainNames?: readonly string[]
 }
 
@@ -77,7 +81,7 @@ const scope = '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroup
 export function buildPolicyInput(given: GivenPolicy): PolicyInput {
   return {
     resources: (given.resources ?? []).map(buildResource),
-    perimeters: (given.perimeters ?? []).map(buildPerimeter),
+    perimeters: (given.perimeters ?? []).map((perimeter) => buildPerimeter(perimeter, given)),
     egressPorts: given.egressPorts ?? [80, 443],
     autoApprove: (given.autoApprove ?? []).map(perimeterId),
     deciding: undefined,
@@ -134,7 +138,7 @@ function buildResource(given: GivenResource): Resource {
   }
 }
 
-function buildPerimeter(given: GivenPerimeter): Perimeter {
+function buildPerimeter(given: GivenPerimeter, policy: GivenPolicy): Perimeter {
   const id = perimeterId(given.name)
   return {
     name: given.name,
@@ -143,7 +147,7 @@ function buildPerimeter(given: GivenPerimeter): Perimeter {
     location: 'local',
     profiles: (given.profiles ?? []).map(({ name, accessRules }) => ({
       name,
-      accessRules: (accessRules ?? []).map(buildRule),
+      accessRules: (accessRules ?? []).map((rule) => buildRule(rule, policy)),
     })),
     associations: (given.resourceAssociations ?? []).map(({ resource, profile, accessMode }) => ({
       name: `${resource}-association`,
@@ -167,7 +171,7 @@ function buildPerimeter(given: GivenPerimeter): Perimeter {
   }
 }
 
-function buildRule(given: GivenRule): AccessRule {
+function buildRule(given: GivenRule, { serviceTags = {} }: GivenPolicy): AccessRule {
   const names = given.fullyQualifiedDomainNames ?? []
   return {
     name: given.name,
@@ -175,6 +179,14 @@ function buildRule(given: GivenRule): AccessRule {
     addressPrefixes: (given.addressPrefixes ?? []).map(prefix),
     subscriptions: (given.subscriptions ?? []).map(guid),
     fullyQualifiedDomainNames: names.map(pattern),
+    ...(given.serviceTags === undefined
+      ? {}
+      : {
+          serviceTags: given.serviceTags.map((name) => ({
+            name,
+            addressPrefixes: parsed(serviceTags[name], name).map(prefix),
+          })),
+        }),
   }
 }
 

@@ -66,5 +66,7 @@ function readChunks(text: string): { content: string; length: number } | undefin
 
 /** Fields that the proxy writes, whoever asks: what is left is what the client said. */
 export function withoutForwarding(fields: readonly string[]): string[] {
-  return fields.filter((field) => !/^(?:x-forwarded-|forwarded:|connection:)/.test(field))
+  return fields.filter(
+    (field) => !/^(?:x-forwarded-|forwarded:|connection:|via: 1.1 ringfence-)/.test(field),
+  )
 }

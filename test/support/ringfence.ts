@@ -153,8 +153,12 @@ export interface ChildInstance extends ConfigurationFiles {
 export const mainFile = new URL('../../src/main.ts', import.meta.url).pathname
 
 /** Runs `ringfence run` as a child and waits until it is ready; it is killed when the test ends. */
-export async function startChild(t: Test, files: ConfigurationFiles): Promise<ChildInstance> {
-  const instance = spawnRingfence(t, ['run', '--config', files.configFile])
+export async function startChild(
+  t: Test,
+  files: ConfigurationFiles,
+  nodeArgs: readonly string[] = [],
+): Promise<ChildInstance> {
+  const instance = spawnRingfence(t, ['run', '--config', files.configFile], nodeArgs)
   await instance.says(/^ready in /m)
   return {
     ...files,
@@ -171,12 +175,13 @@ export async function startChild(t: Test, files: ConfigurationFiles): Promise<Ch
   }
 }
 
-/** Starts the command line as a child. */
+/** Starts the command line as a child; `nodeArgs` are Node's own. */
 export function spawnRingfence(
   t: Test,
   args: readonly string[],
+  nodeArgs: readonly string[] = [],
 ): Omit<ChildInstance, keyof ConfigurationFiles | 'port'> {
-  const child = spawn(process.execPath, [mainFile, ...args], {
+  const child = spawn(process.execPath, [...nodeArgs, mainFile, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: plainEnvironment(),
   })

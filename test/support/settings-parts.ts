@@ -53,12 +53,15 @@ export interface ResourceParts {
     readonly ipRules?: readonly string[]
   }
   readonly privateEndpoints?: readonly PrivateEndpoint[]
+  readonly audience?: string
 }
 
 export interface RuleParts {
   readonly name: string
   readonly addressPrefixes?: readonly string[]
   readonly subscriptions?: readonly string[]
+  /** Prefixes of each tag. */
+  readonly serviceTags?: Readonly<Record<string, readonly string[]>>
   /** Makes it an outbound rule. */
   readonly fullyQualifiedDomainNames?: readonly string[]
 }
@@ -106,6 +109,8 @@ export interface InForceParts {
     readonly clients?: readonly string[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
+  readonly speakers?: Settings['identity']['speakers']
+  readonly tokens?: Settings['identity']['tokens']
   readonly egress?: {
     readonly ports?: readonly number[]
     readonly privateAddresses?: Readonly<Record<string, readonly string[]>>
@@ -166,6 +171,8 @@ export function authority(text: string): Authority {
 }
 
 export function settingsFrom(parts: InForceParts): Settings {
+  const tokenHeader = parts.tokens?.header
+  const ownTokenHeader = tokenHeader === 'authorization' ? undefined : tokenHeader
   return {
     file: '/etc/ringfence/ringfence.yaml',
     instance: 'test',
@@ -196,9 +203,11 @@ export function settingsFrom(parts: InForceParts): Settings {
         subscription: 'x-nsp-subscription-id',
         perimeter: 'x-nsp-perimeter-id',
         resource: 'x-nsp-resource-id',
+        ...(ownTokenHeader === undefined ? {} : { token: ownTokenHeader }),
       },
       headersTrustedFrom: (parts.headersTrustedFrom ?? []).map(prefix),
-      speakers: new Map(),
+      speakers: parts.speakers ?? new Map(),
+      tokens: parts.tokens,
     },
     egress: {
       ports: parts.egress?.ports ?? [80, 443],
@@ -261,6 +270,14 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
         direction: rule.fullyQualifiedDomainNames === undefined ? 'Inbound' : 'Outbound',
         addressPrefixes: (rule.addressPrefixes ?? []).map(prefix),
         subscriptions: (rule.subscriptions ?? []).map(guid),
+        ...(rule.serviceTags === undefined
+          ? {}
+          : {
+              serviceTags: Object.entries(rule.serviceTags).map(([name, prefixes]) => ({
+                name,
+                addressPrefixes: prefixes.map(prefix),
+              })),
+            }),
         fullyQualifiedDomainNames: (rule.fullyQualifiedDomainNames ?? []).map(pattern),
       })),
     })),
@@ -309,6 +326,7 @@ function resourceFrom(parts: ResourceParts): Resource {
           },
         }),
     ...(parts.privateEndpoints === undefined ? {} : { privateEndpoints: parts.privateEndpoints }),
+    ...(parts.audience === undefined ? {} : { audience: parts.audience }),
   }
 }
 

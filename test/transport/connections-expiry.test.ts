@@ -1,5 +1,9 @@
 import t from 'tap'
-import { createOpenConnections, type OpenEntry } from '../../src/transport/connections.ts'
+import {
+  createOpenConnections,
+  type Judged,
+  type OpenEntry,
+} from '../../src/transport/connections.ts'
 import type { Deadlines } from '../../src/transport/deadlines.ts'
 
 const never = Number.POSITIVE_INFINITY
@@ -10,8 +14,8 @@ void t.test(
     const { open, pass, watched } = clocked()
     const ends = entry({ expiresAt: 1000, allowed: [false] })
     const stays = entry({ expiresAt: 1000, allowed: [true], next: [never] })
-    open.register(ends)
-    open.register(stays)
+    open.register(ends, ends)
+    open.register(stays, stays)
     pass(999)
     t.same([ends.judged, stays.judged], [0, 0], 'not early')
     pass(1)
@@ -25,7 +29,7 @@ void t.test(
 void t.test('what was over already when it was registered ends at once', async (t) => {
   const { open, pass } = clocked(5000)
   const late = entry({ expiresAt: 1000, allowed: [false] })
-  open.register(late)
+  open.register(late, late)
   pass(0)
   t.equal(late.revoked, 1)
 })
@@ -33,7 +37,7 @@ void t.test('what was over already when it was registered ends at once', async (
 void t.test('what is allowed by newer evidence is judged when that expires', async (t) => {
   const { open, pass, watched } = clocked()
   const one = entry({ expiresAt: 1000, allowed: [true, false], next: [3000] })
-  open.register(one)
+  open.register(one, one)
   pass(1000)
   t.equal(one.revoked, 0)
   pass(1999)
@@ -48,7 +52,7 @@ void t.test('a swap that judges it anew says when it expires from then on', asyn
   const sooner = entry({ expiresAt: 9000, allowed: [true, false], next: [2000] })
   const endless = entry({ expiresAt: 9000, allowed: [true], next: [never] })
   const same = entry({ expiresAt: 9000, allowed: [true], next: [9000] })
-  for (const one of [sooner, endless, same]) open.register(one)
+  for (const one of [sooner, endless, same]) open.register(one, one)
   await swap()
   t.equal(watched(), 2)
   pass(2000)
@@ -62,15 +66,20 @@ void t.test(
   async (t) => {
     const { open, pass, watched } = clocked()
     const one = entry({ expiresAt: 1000, allowed: [false] })
-    open.register(one)
+    open.register(one, one)
     one.expiresAt = 1000
-    open.register(one)
+    open.register(one, one)
     t.equal(watched(), 1, 'the same evidence is not watched twice')
     one.expiresAt = 4000
-    open.register(one)
+    open.register(one, one)
     t.equal(watched(), 1)
     pass(1000)
     t.equal(one.judged, 0)
+    one.expiresAt = never
+    open.register(one, one)
+    t.equal(watched(), 0, 'evidence of an earlier one is nothing to what does not expire')
+    one.expiresAt = 4000
+    open.register(one, one)
     pass(3000)
     t.equal(one.revoked, 1)
   },
@@ -80,9 +89,9 @@ void t.test('what ends by itself, or by a swap, is not waited for', async (t) =>
   const { open, pass, watched, swap } = clocked()
   const gone = entry({ expiresAt: 1000 })
   const forbidden = entry({ expiresAt: 1000, allowed: [false] })
-  open.register(gone)
+  open.register(gone, gone)
   open.unregister(gone)
-  open.register(forbidden)
+  open.register(forbidden, forbidden)
   await swap()
   t.equal(watched(), 0)
   pass(1000)
@@ -91,14 +100,15 @@ void t.test('what ends by itself, or by a swap, is not waited for', async (t) =>
 
 void t.test('what never expires is no deadline', async (t) => {
   const { open, watched } = clocked()
-  open.register(entry({ expiresAt: never }))
+  const endless = entry({ expiresAt: never })
+  open.register(endless, endless)
   t.equal(watched(), 0)
 })
 
 void t.test('a clock that was set back: it is waited for once more', async (t) => {
   const { open, pass, setBack } = clocked()
   const one = entry({ expiresAt: 1000, allowed: [true, false], next: [1000] })
-  open.register(one)
+  open.register(one, one)
   setBack(500)
   pass(1000)
   t.same([one.judged, one.revoked], [1, 0])
@@ -148,9 +158,10 @@ interface Given {
 }
 
 function entry({ expiresAt, allowed = [], next = [] }: Given) {
-  const made: OpenEntry & { judged: number; revoked: number } = {
+  const made: OpenEntry & Judged & { judged: number; revoked: number } = {
     version: '1',
     expiresAt,
+    standsFor: undefined,
     judged: 0,
     revoked: 0,
     judge() {

@@ -4,15 +4,16 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import {
   createOpenConnections,
+  type Judged,
   type OpenConnections,
-  type OpenEntry,
+  OpenEntry,
 } from '../../src/transport/connections.ts'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 /** An entry that remembers what was done with it. */
-interface Watched extends OpenEntry {
+interface Watched extends OpenEntry, Judged {
   judged: number
   revoked: number
 }
@@ -23,7 +24,7 @@ void t.test('register', async (t) => {
     async (t) => {
       const { open } = registry()
       const one = entry({ version: 'v1', allowed: false })
-      t.equal(open.register(one), true)
+      t.equal(open.register(one, one), true)
       t.equal(open.size, 1)
       t.equal(one.judged, 0)
     },
@@ -33,16 +34,17 @@ void t.test('register', async (t) => {
     const { open } = registry()
     const allowed = entry({ version: 'v0' })
     const denied = entry({ version: 'v0', allowed: false })
-    t.equal(open.register(allowed), true)
+    t.equal(open.register(allowed, allowed), true)
     t.equal(allowed.version, 'v1', 'the version that decided it last')
-    t.equal(open.register(denied), false)
+    t.equal(open.register(denied, denied), false)
     t.equal(open.size, 1, 'what is denied is not registered')
     t.equal(denied.revoked, 0, 'and is not revoked: its owner refuses it')
   })
 
   await t.test('takes a judgement that throws for a denial, and says so', async (t) => {
     const { open, faults } = registry()
-    t.equal(open.register(entry({ version: 'v0', fault: 'judge' })), false)
+    const faulty = entry({ version: 'v0', fault: 'judge' })
+    t.equal(open.register(faulty, faulty), false)
     t.same(faults, ['judge'])
   })
 })
@@ -50,7 +52,7 @@ void t.test('register', async (t) => {
 void t.test('unregister: an entry that is gone is neither judged nor revoked', async (t) => {
   const { open, swapTo } = registry()
   const gone = entry({ allowed: false })
-  open.register(gone)
+  open.register(gone, gone)
   open.unregister(gone)
   open.unregister(gone)
   t.equal(open.size, 0)
@@ -64,13 +66,12 @@ void t.test(
     const { open, swapTo } = registry()
     const register = (): { entry: OpenEntry; request: WeakRef<object> } => {
       const request = { isAllowed: false, isOver: false }
-      const made: OpenEntry = {
-        version: 'v1',
-        expiresAt: Number.POSITIVE_INFINITY,
+      const made = new OpenEntry()
+      made.version = 'v1'
+      open.register(made, {
         judge: () => request.isAllowed,
         revoke: () => (request.isOver = true),
-      }
-      open.register(made)
+      })
       return { entry: made, request: new WeakRef(request) }
     }
     const left = register()
@@ -81,17 +82,77 @@ void t.test(
     collect()
     for (const { entry, request } of [left, revoked]) {
       t.equal(request.deref(), undefined)
-      entry.revoke()
-      t.equal(entry.judge(), false, 'what is gone is not allowed')
+      t.equal(entry.standsFor, undefined)
     }
   },
 )
+
+void t.test('an entry that is used again', async (t) => {
+  await t.test('stands for what it was registered with last', async (t) => {
+    const { open, swapTo } = registry()
+    const slot = new OpenEntry()
+    const [first, second] = [entry({ allowed: false }), entry({ allowed: false })]
+    slot.version = 'v1'
+    open.register(slot, first)
+    open.register(slot, second)
+    await swapTo('v2')
+    t.same([first.revoked, second.revoked], [0, 1])
+  })
+
+  await t.test('can be revoked again after it was, or after it was refused', async (t) => {
+    const { open, swapTo } = registry()
+    const slot = new OpenEntry()
+    for (const version of ['v1', 'v2', 'v3']) {
+      slot.version = version
+      const one = entry({ allowed: false })
+      t.equal(open.register(slot, one), true)
+      await swapTo(`v${Number(version.slice(1)) + 1}`)
+      t.equal(one.revoked, 1, version)
+    }
+    slot.version = 'v1'
+    t.equal(open.register(slot, entry({ allowed: false })), false)
+    slot.version = 'v4'
+    const last = entry({ allowed: false })
+    t.equal(open.register(slot, last), true)
+    await swapTo('v5')
+    t.equal(last.revoked, 1)
+  })
+
+  await t.test('may be registered anew while what it stood for is revoked', async (t) => {
+    const { open, swapTo } = registry()
+    const slot = new OpenEntry()
+    const next = entry({ allowed: false })
+    const first = entry({
+      allowed: false,
+      onRevoke: () => {
+        slot.version = 'v2'
+        open.register(slot, next)
+      },
+    })
+    slot.version = 'v1'
+    open.register(slot, first)
+    await swapTo('v2')
+    t.same([first.revoked, next.revoked, open.size], [1, 0, 1])
+    await swapTo('v3')
+    t.same([first.revoked, next.revoked, open.size], [1, 1, 0])
+  })
+
+  await t.test('is open no more once what it stands for now is refused', async (t) => {
+    const { open } = registry()
+    const slot = new OpenEntry()
+    slot.version = 'v1'
+    open.register(slot, entry({}))
+    slot.version = 'v0'
+    t.equal(open.register(slot, entry({ allowed: false })), false)
+    t.equal(open.size, 0)
+  })
+})
 
 void t.test('judgeAgain', async (t) => {
   await t.test('revokes once what is no longer allowed, and leaves the rest', async (t) => {
     const { open, swapTo } = registry()
     const entries = many(100, (index) => ({ allowed: index % 2 === 0 }))
-    for (const one of entries) open.register(one)
+    for (const one of entries) open.register(one, one)
     await swapTo('v2')
     t.equal(open.size, 50)
     for (const [index, one] of entries.entries()) {
@@ -103,7 +164,7 @@ void t.test('judgeAgain', async (t) => {
   await t.test('judges everything even if the version came back to what it was', async (t) => {
     const { open, swapTo } = registry()
     const one = entry({})
-    open.register(one)
+    open.register(one, one)
     await swapTo('v1')
     t.equal(one.judged, 1)
   })
@@ -119,7 +180,7 @@ void t.test('judgeAgain', async (t) => {
     const faulty = entry({ fault: 'judge' })
     const stubborn = entry({ allowed: false, fault: 'revoke' })
     const last = entry({ allowed: false })
-    for (const one of [faulty, stubborn, last]) open.register(one)
+    for (const one of [faulty, stubborn, last]) open.register(one, one)
     await swapTo('v2')
     t.equal(faulty.revoked, 1)
     t.equal(last.revoked, 1)
@@ -129,8 +190,12 @@ void t.test('judgeAgain', async (t) => {
 
   await t.test('something other than a boolean is no permission', async (t) => {
     const { open, swapTo } = registry()
-    const odd: Watched = { ...entry({}), judge: () => Object('yes'), revoke: () => odd.revoked++ }
-    open.register(odd)
+    const odd: Watched = {
+      ...entry({}),
+      judge: () => Object('yes'),
+      revoke: () => odd.revoked++,
+    }
+    open.register(odd, odd)
     await swapTo('v2')
     t.equal(odd.revoked, 1)
   })
@@ -147,8 +212,8 @@ void t.test('judgeAgain', async (t) => {
           open.unregister(second)
         },
       })
-      open.register(first)
-      open.register(second)
+      open.register(first, first)
+      open.register(second, second)
       await swapTo('v2')
       t.same([first.revoked, second.revoked], [1, 0])
       t.equal(open.size, 0)
@@ -157,12 +222,12 @@ void t.test('judgeAgain', async (t) => {
 
   await t.test('what is registered while it runs is under the version in force', async (t) => {
     const { open, swapTo, step } = registry({ byHand: true })
-    for (const one of many(40, () => ({ allowed: false }))) open.register(one)
+    for (const one of many(40, () => ({ allowed: false }))) open.register(one, one)
     const through = swapTo('v2')
     const late = entry({ version: 'v1', allowed: false })
     const fresh = entry({ version: 'v2', allowed: false })
-    t.equal(open.register(late), false, 'decided before the swap')
-    t.equal(open.register(fresh), true, 'decided after it')
+    t.equal(open.register(late, late), false, 'decided before the swap')
+    t.equal(open.register(fresh, fresh), true, 'decided after it')
     await step.all(through)
     t.equal(fresh.judged, 0)
     t.equal(open.size, 1)
@@ -174,7 +239,7 @@ void t.test('judgeAgain while it runs already', async (t) => {
     const { open, swapTo, step } = registry({ byHand: true })
     let isTightened = false
     const entries = many(100, () => ({ judge: () => !isTightened }))
-    for (const one of entries) open.register(one)
+    for (const one of entries) open.register(one, one)
     const first = swapTo('v2')
     await step.once()
     isTightened = true
@@ -188,7 +253,7 @@ void t.test('judgeAgain while it runs already', async (t) => {
   await t.test('calls that follow one another faster than a pass starve nobody', async (t) => {
     const { open, swapTo, step } = registry({ byHand: true })
     const entries = many(200, (index) => ({ allowed: index !== 199 }))
-    for (const one of entries) open.register(one)
+    for (const one of entries) open.register(one, one)
     const calls: Promise<void>[] = []
     for (let call = 0; call < 50 && entries[199]?.revoked === 0; call++) {
       calls.push(swapTo(`v${call + 2}`))
@@ -202,7 +267,7 @@ void t.test('judgeAgain while it runs already', async (t) => {
   await t.test('a call after a pass starts another one', async (t) => {
     const { open, swapTo } = registry()
     const one = entry({})
-    open.register(one)
+    open.register(one, one)
     await swapTo('v2')
     await swapTo('v3')
     t.equal(one.judged, 2)
@@ -230,7 +295,7 @@ void t.test('judgeAgain works in slices', async (t) => {
         return true
       },
     }))
-    for (const one of entries) open.register(one)
+    for (const one of entries) open.register(one, one)
     await open.judgeAgain('v1')
     t.ok(perSlice.length >= 12, `${perSlice.length} slices`)
     t.ok(
@@ -250,8 +315,11 @@ void t.test('judgeAgain works in slices', async (t) => {
         revoked = 0
       },
     })
-    for (const one of many(100, () => ({ allowed: false, onRevoke: () => revoked++ })))
-      open.register(one)
+    for (const one of many(100, () => ({
+      allowed: false,
+      onRevoke: () => revoked++,
+    })))
+      open.register(one, one)
     await open.judgeAgain('v1')
     t.ok(Math.max(...ended) <= 16, `at most ${Math.max(...ended)} at a time`)
     t.equal(
@@ -264,7 +332,7 @@ void t.test('judgeAgain works in slices', async (t) => {
 void t.test('unregister: costs the same however many are open', async (t) => {
   const { open } = registry()
   const entries = many(200_000, () => ({}))
-  for (const one of entries) open.register(one)
+  for (const one of entries) open.register(one, one)
   const started = performance.now()
   for (const one of entries.toReversed()) open.unregister(one)
   t.ok(performance.now() - started < 2000, 'far from the square')
@@ -331,6 +399,7 @@ function entry({ version = 'v1', allowed = true, fault, judge, onRevoke }: Given
   const made: Watched = {
     version,
     expiresAt: Number.POSITIVE_INFINITY,
+    standsFor: undefined,
     judged: 0,
     revoked: 0,
     judge: () => {

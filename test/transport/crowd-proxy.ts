@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { type Duplex, duplexPair } from 'node:stream'
-import { createOpenConnections, type OpenEntry } from '../../src/transport/connections.ts'
+import { createOpenConnections, OpenEntry } from '../../src/transport/connections.ts'
 import { createDial } from '../../src/transport/dial.ts'
 import { openTunnel } from '../../src/transport/tunnel.ts'
 import { minutes, seconds } from '../../src/units.ts'
@@ -56,12 +56,8 @@ async function carry(client: Socket): Promise<void> {
 
 function join(client: Duplex, upstream: Duplex): void {
   const number = numbered++
-  const entry: OpenEntry = {
-    version: String(version),
-    expiresAt: Number.POSITIVE_INFINITY,
-    judge: () => !deniedRemainders.includes(number % 10),
-    revoke: () => tunnel.end('policy-revoked'),
-  }
+  const entry = new OpenEntry()
+  entry.version = String(version)
   const tunnel = openTunnel({
     client,
     upstream,
@@ -71,7 +67,10 @@ function join(client: Duplex, upstream: Duplex): void {
     lifetimeMs: minutes(5),
     onClose: () => open.unregister(entry),
   })
-  open.register(entry)
+  open.register(entry, {
+    judge: () => !deniedRemainders.includes(number % 10),
+    revoke: () => tunnel.end('policy-revoked'),
+  })
 }
 
 async function judge(deny: readonly number[]): Promise<void> {

@@ -178,13 +178,41 @@ void t.test('createDialAuthority', async (t) => {
   })
 
   await t.test('dns-failed where nothing that it answers is an address', async (t) => {
-    const strange = createDialAuthority(createDial(), async () => [{ address: 'fe80::1%eth0' }])
+    const strange = createDialAuthority(createDial(), {
+      askSystem: async () => [{ address: 'fe80::1%eth0' }],
+    })
     const dialled = await strange({ authority: authorityOf('a.example:80'), timeoutMs })
     t.same(dialled, { kind: 'failed', reason: 'dns-failed' })
   })
 
+  await t.test('loop where this instance itself listens, and nothing is dialled', async (t) => {
+    const asked: string[] = []
+    const own = createDialAuthority(
+      async ({ addresses }) => {
+        asked.push(...addresses.map(({ text }) => text))
+        return { kind: 'failed', reason: 'connect-refused' }
+      },
+      {
+        askSystem: async (name) =>
+          name === 'own.example'
+            ? [{ address: '127.0.0.1' }]
+            : [{ address: '127.0.0.1' }, { address: '192.0.2.1' }],
+        isOwn: ({ text }, port) => text === '127.0.0.1' && port === 80,
+      },
+    )
+    const ask = (text: string) => own({ authority: authorityOf(text), timeoutMs })
+    t.same(await ask('own.example:80'), { kind: 'failed', reason: 'loop' })
+    t.same(await ask('127.0.0.1:80'), { kind: 'failed', reason: 'loop' })
+    t.same(asked, [])
+    t.same(await ask('both.example:80'), { kind: 'failed', reason: 'connect-refused' })
+    t.same(await ask('own.example:81'), { kind: 'failed', reason: 'connect-refused' })
+    t.same(asked, ['192.0.2.1', '127.0.0.1'])
+  })
+
   await t.test('dns-timeout when the system takes too long', async (t) => {
-    const never = createDialAuthority(createDial(), () => new Promise(() => undefined))
+    const never = createDialAuthority(createDial(), {
+      askSystem: () => new Promise(() => undefined),
+    })
     const dialled = await never({ authority: authorityOf('a.example:80'), timeoutMs: 50 })
     t.same(dialled, { kind: 'failed', reason: 'dns-timeout' })
   })
@@ -192,9 +220,11 @@ void t.test('createDialAuthority', async (t) => {
   await t.test('asks the system once for all who want a name meanwhile', async (t) => {
     const port = await serving(t)
     let asked = 0
-    const counted = createDialAuthority(createDial(), async () => {
-      asked++
-      return [{ address: '127.0.0.1' }]
+    const counted = createDialAuthority(createDial(), {
+      async askSystem() {
+        asked++
+        return [{ address: '127.0.0.1' }]
+      },
     })
     const authority = authorityOf(`a.example:${port}`)
     const dialAll = () => Promise.all([1, 2, 3].map(() => counted({ authority, timeoutMs })))

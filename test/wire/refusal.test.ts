@@ -23,6 +23,7 @@ void t.test('statusOf: every reason has its status, and denials are 403', async 
     'bad-request': 400,
     'unknown-resource': 404,
     limit: 503,
+    loop: 508,
     'name-mismatch': 421,
     'internal-error': 500,
     'dns-failed': 502,
