@@ -3,6 +3,18 @@
  * A new word is added here and nowhere else.
  */
 
+/** What the first bytes inside a tunnel may be refused for, or only logged for. */
+export const contentReasons = [
+  'name-mismatch',
+  'tls-name-absent',
+  'tls-names-several',
+  'tls-unreadable',
+  'tls-encrypted',
+  'not-tls',
+] as const
+
+export type ContentReason = (typeof contentReasons)[number]
+
 /** Reasons of a decision: the stages of the two tables, what is denied before them and what is denied after an allow. */
 export const decisionReasons = [
   // stages
@@ -27,8 +39,9 @@ export const decisionReasons = [
   'loop',
   // after an allow, all deny
   'address-not-public',
-  'name-mismatch',
   'policy-revoked',
+  // after an allow, deny; or allow, where the first bytes of a tunnel are only logged
+  ...contentReasons,
   // any fault, deny
   'internal-error',
 ] as const
@@ -54,6 +67,7 @@ export type FailureReason = (typeof failureReasons)[number]
 /** How something that was open came to its end: the `closeReason` of an end line. */
 export const closeReasons = [
   ...failureReasons,
+  ...contentReasons,
   'complete',
   'client-closed',
   'client-reset',

@@ -8,7 +8,8 @@ export interface AdminAnswer {
   readonly version?: string
   readonly open?: number
   readonly faults?: number
-  readonly accessLog?: { readonly lost: number }
+  readonly accessLog?: { readonly lost: number; readonly accepted: number }
+  readonly workers?: { readonly replaced: number }
 }
 
 /** Asks the admin socket of the instance in the folder. */

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Children } from '../bench/children.ts'
+import { MiB } from '../../src/units.ts'
 import { askAdmin } from './admin.ts'
 import { runClients } from './clients.ts'
 import { disturb } from './disturb.ts'
-import { judgeMemory, readLevels, untilSettled } from './levels.ts'
+import { judgeMemory, judgeRest, measureRest, readLevels, untilSettled } from './levels.ts'
 import { checkLog } from './log-check.ts'
 import { parseOptions, type SoakOptions, usage, UsageError } from './options.ts'
 import { createRandom } from './random.ts'
@@ -38,34 +39,69 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     print(`soak: ${options.minutes} min, seed ${options.seed}`)
     const tally = createTally()
-    await soak(await createWorld(children, folder), options, tally)
+    await soak(await createWorld(children, { ...options, folder }), options, tally)
     return report(tally)
   } finally {
     await children.close()
   }
 }
 
+/**
+ * Part of the load comes first, and is over before what is held is measured: by then code is compiled and pools have been
+ * used. What the rest of the load leaves on top of that is a leak.
+ */
+const warmShare = 1 / 3
+
 async function soak(world: World, options: SoakOptions, tally: Tally): Promise<void> {
   const { minutes, seed } = options
   const durationMs = minutes * msPerMinute
   const random = createRandom(seed)
   await delay(startedMs)
-  const before = readLevels(world)
-  const stop = AbortSignal.timeout(durationMs)
+  const levels = readLevels(world)
+  await load(world, { tally, random, durationMs: durationMs * warmShare })
+  for (const finding of await untilSettled(world, levels)) noteFinding(tally, finding)
+  const before = await measureRest(world)
+  const warm = countOf(tally)
+  const restMs = durationMs * (1 - warmShare)
+  const samples = await load(world, { tally, random, durationMs: restMs })
+  print('the load is over; waiting for what is open to be closed')
+  for (const finding of await untilSettled(world, levels)) noteFinding(tally, finding)
+  const after = await measureRest(world)
+  const exchanges = countOf(tally) - warm
+  for (const finding of judgeRest(before, after, exchanges)) noteFinding(tally, finding)
+  const grown = ((after.bytes - before.bytes) / MiB).toFixed(2)
+  print(
+    `held: ${grown} MiB and ${after.timers - before.timers} timers more than before ${exchanges} exchanges`,
+  )
+  for (const finding of judgeMemory(samples, restMs)) noteFinding(tally, finding)
+  const accepted = await checkStatus(world, tally)
+  await checkEnd(world, tally)
+  const log = path.join(world.folder, 'access.log')
+  const { lines, findings } = await checkLog(log, tally.correlationIds)
+  for (const finding of findings) noteFinding(tally, finding)
+  if (lines !== accepted) {
+    noteFinding(tally, `${accepted} records were accepted, ${lines} are in the access log`)
+  }
+  print(`${lines} lines in the access log, ${tally.correlationIds.size} answers looked up in it`)
+}
+
+/** Resolves with what was resident meanwhile, MiB at even intervals, when everything begun has ended. */
+async function load(
+  world: World,
+  options: {
+    readonly tally: Tally
+    readonly random: () => number
+    readonly durationMs: number
+  },
+): Promise<readonly number[]> {
+  const { tally, random, durationMs } = options
+  const stop = AbortSignal.timeout(Math.round(durationMs))
   const disturbances = disturb(world, tally, stop)
   const samples: number[] = []
   const watched = watch(world, { tally, samples, durationMs, stop })
   await runClients({ world, tally, random, disturbances, stop })
   await Promise.all([disturbances.over, watched])
-  print('the load is over; waiting for what is open to be closed')
-  for (const finding of await untilSettled(world, before)) noteFinding(tally, finding)
-  for (const finding of judgeMemory(samples, durationMs)) noteFinding(tally, finding)
-  await checkStatus(world, tally)
-  await checkEnd(world, tally)
-  const log = path.join(world.folder, 'access.log')
-  const { lines, findings } = await checkLog(log, tally.correlationIds)
-  for (const finding of findings) noteFinding(tally, finding)
-  print(`${lines} lines in the access log, ${tally.correlationIds.size} answers looked up in it`)
+  return samples
 }
 
 async function watch(
@@ -93,13 +129,15 @@ async function watch(
   }
 }
 
-/** What the instance says of itself. */
-async function checkStatus({ folder }: World, tally: Tally): Promise<void> {
+/** What the instance says of itself; resolves with how many records it has accepted. */
+async function checkStatus({ folder }: World, tally: Tally): Promise<number | undefined> {
   const { answer } = await askAdmin(folder, { method: 'GET', path: '/status' })
-  const { open, faults, accessLog } = answer
+  const { open, faults, accessLog, workers } = answer
   if (open !== 0) noteFinding(tally, `${open} things are still open`)
   if (faults !== 0) noteFinding(tally, `${faults} faults that nobody handled`)
   if (accessLog?.lost !== 0) noteFinding(tally, `${accessLog?.lost} records were lost`)
+  if (workers?.replaced !== 0) noteFinding(tally, `${workers?.replaced} workers have ended`)
+  return accessLog?.accepted
 }
 
 /** With nothing in flight, a SIGTERM ends it at once and well. */

@@ -5,6 +5,7 @@ import { makeCertificate } from '../bench/certificate.ts'
 import type { Children, Service } from '../bench/children.ts'
 import { freePort } from '../bench/free-port.ts'
 import { askAdmin } from './admin.ts'
+import type { SoakOptions } from './options.ts'
 import type { OriginOrder } from './origin.ts'
 
 /**
@@ -15,6 +16,8 @@ import type { OriginOrder } from './origin.ts'
  */
 export interface World {
   readonly folder: string
+  /** Of Ringfence. */
+  readonly threads: number
   readonly ringfence: Service
   readonly ports: Ports
   /** Ends the catalog's process and starts it again; resolves when it listens. */
@@ -39,11 +42,16 @@ export const deniedHost = 'denied.soak.example'
 
 const scope = { subscriptionId: '11111111-1111-1111-1111-111111111111', resourceGroup: 'soak' }
 const program = new URL('../../src/main.ts', import.meta.url).pathname
-const probe = new URL('./probes/resources.ts', import.meta.url).pathname
+const probe = new URL('./probes/resources.ts', import.meta.url).href
+const leak = new URL('./probes/plant.ts', import.meta.url).href
 const originProgram = new URL('./origin.ts', import.meta.url).pathname
 const readyTimeoutMs = 20_000
 
-export async function createWorld(children: Children, folder: string): Promise<World> {
+export async function createWorld(
+  children: Children,
+  options: Pick<SoakOptions, 'workers' | 'plant'> & { readonly folder: string },
+): Promise<World> {
+  const { folder, workers, plant } = options
   const orders = { http: await freePort(), echo: await freePort() }
   const catalog = { http: await freePort(), echo: await freePort() }
   await startOrigin(children, { name: 'orders', folder, order: orders })
@@ -63,18 +71,26 @@ export async function createWorld(children: Children, folder: string): Promise<W
     renameSync(path.join(own, 'soak.new'), path.join(own, 'soak.yaml'))
   }
   writePerimeter(0)
-  const settings = settingsOf(ports, { folder, catalog })
+  const settings = settingsOf(ports, { folder, catalog, workers })
   writeFileSync(path.join(own, 'ringfence.yaml'), JSON.stringify(settings))
+  const imports = [probe, ...(plant.length === 0 ? [] : [`${leak}?${plant.join('&')}`])]
   const ringfence = await children.startService({
     name: 'ringfence',
     folder: own,
     port: ports.inbound,
     program: process.execPath,
-    args: ['--import', probe, program, 'run', '--config', 'ringfence.yaml'],
+    args: [
+      ...imports.flatMap((url) => ['--import', url]),
+      program,
+      'run',
+      '--config',
+      'ringfence.yaml',
+    ],
   })
   await untilReady(own)
   return {
     folder: own,
+    threads: workers === 1 ? 1 : 1 + workers,
     ringfence,
     ports,
     writePerimeter,
@@ -100,8 +116,13 @@ function startOrigin(
 
 function settingsOf(
   ports: Ports,
-  { folder, catalog }: { readonly folder: string; readonly catalog: OriginOrder },
+  options: {
+    readonly folder: string
+    readonly catalog: OriginOrder
+    readonly workers: number
+  },
 ): object {
+  const { folder, catalog, workers } = options
   const { certificateFile, keyFile } = makeCertificate(folder, ordersHost)
   const listen = (port: number): object => ({ host: '127.0.0.1', port })
   const backend = ({ http }: OriginOrder): string => `http://127.0.0.1:${http}`
@@ -124,6 +145,7 @@ function settingsOf(
     },
     audit: { file: 'access.log' },
     admin: { socket: 'admin.sock' },
+    workers,
   }
 }
 

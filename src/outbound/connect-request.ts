@@ -11,17 +11,18 @@ import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
 import type { RequestLines } from './forward-head.ts'
+import { HelloGate } from './hello-gate.ts'
 import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { describeRefusal, sentenceForConnect } from './refusal-words.ts'
 import { refuse, type Refusing } from './refusing.ts'
-import { type Asked, decide } from './verdict.ts'
+import { type Admitted, type Asked, decide } from './verdict.ts'
 
 /** Of a CONNECT's head, what is looked at. */
 export type ConnectHead = Omit<RequestLines, 'method'>
 
-/** What is inside a tunnel is not looked at. */
+/** What is inside a tunnel is looked at once it is open. */
 const protocol = 'TCP'
 
 const nothing = Buffer.alloc(0)
@@ -29,7 +30,7 @@ const nothing = Buffer.alloc(0)
 /**
  * One CONNECT (RFC 9110 9.3.6), from its head to the end of its tunnel:
  *
- *   head ─ decide ─ slot ─ reach ─ register ─ 200 ─ tunnel
+ *   head ─ decide ─ slot ─ reach ─ register ─ 200 ─ tunnel ─ hello ─ judge
  *
  * Nothing that the client sends after the head is read before the 200, and on a refusal never.
  */
@@ -168,6 +169,7 @@ export class ConnectRequest implements UnderWay {
     const { correlationId } = this.#exchange
     const clientHead = this.#head
     this.#head = nothing
+    const gate = this.#gateTo(asked, admitted)
     this.#tunnel = openExchangeTunnel(this.#exchange, {
       client: this.#client,
       upstream: upstream.stream,
@@ -175,8 +177,23 @@ export class ConnectRequest implements UnderWay {
       status: 200,
       clientHead,
       upstreamHead: nothing,
+      gate,
       timeouts: tunnelTimeoutsOf(admitted),
-      onEnd: (closeReason) => this.#finish(closeReason),
+      onEnd: (closeReason) => {
+        gate?.stop()
+        this.#finish(closeReason)
+      },
+    })
+    gate?.guard(this.#tunnel)
+  }
+
+  /** Undefined where no name was decided, or the inbound side of this instance sees to it. */
+  #gateTo({ destination }: Asked, { route, inForce }: Admitted): HelloGate | undefined {
+    if (destination.host.kind !== 'name' || route.kind === 'fronted') return undefined
+    return new HelloGate({
+      port: destination.port,
+      headerMs: inForce.settings.timeouts.headerMs,
+      judge: (hello) => this.#exchange.hear(hello),
     })
   }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
-import { openTunnel, type Tunnel } from '../transport/tunnel.ts'
+import { type Gate, openTunnel, type Tunnel } from '../transport/tunnel.ts'
 import type { Exchange } from './exchange.ts'
 import type { Admitted } from './verdict.ts'
 
@@ -23,6 +23,7 @@ export interface ExchangeTunnelOptions {
   readonly status: number
   readonly clientHead: Buffer
   readonly upstreamHead: Buffer
+  readonly gate?: Gate | undefined
   readonly timeouts: TunnelTimeouts
   /** Called once, when both sides are gone and counted. */
   readonly onEnd: (closeReason: CloseReason) => void
@@ -30,7 +31,7 @@ export interface ExchangeTunnelOptions {
 
 /** Makes an exchange a tunnel: the greeting, then bytes both ways until one of the times is up. */
 export function openExchangeTunnel(exchange: Exchange, options: ExchangeTunnelOptions): Tunnel {
-  const { client, upstream, greeting, status, clientHead, upstreamHead, onEnd } = options
+  const { client, upstream, greeting, status, clientHead, upstreamHead, gate, onEnd } = options
   const { tunnelIdleMs, tunnelLifetimeMs } = options.timeouts
   exchange.becomeTunnel(status)
   client.write(greeting, 'latin1')
@@ -39,6 +40,7 @@ export function openExchangeTunnel(exchange: Exchange, options: ExchangeTunnelOp
     upstream,
     clientHead,
     upstreamHead,
+    gate,
     idleMs: tunnelIdleMs,
     lifetimeMs: tunnelLifetimeMs,
     onClose: ({ bytesIn, bytesOut, closeReason }) => {

@@ -5,13 +5,17 @@ import type { CloseReason } from '../reasons.ts'
 import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Authority } from '../wire/authority.ts'
+import type { ClientHello } from '../wire/client-hello.ts'
+import type { Hostname } from '../wire/hostname.ts'
 import { OpenSlot } from './open-slot.ts'
 import type { OutboundPorts } from './ports.ts'
 import {
   type Admitted,
   type Asked,
   denied,
+  decide,
   judgeAgain,
+  judgeHello,
   speakerFor,
   type Standing,
   standingOf,
@@ -131,6 +135,33 @@ export class Exchange implements Judged {
     return false
   }
 
+  /**
+   * What the client said first in its tunnel, a fact of it from now on: judged by what is in force now, and recorded where
+   * there is something to say. Gives why it must not go on, or undefined.
+   */
+  hear(hello: ClientHello): CloseReason | undefined {
+    const standing = this.#standing
+    if (standing === undefined || this.#record === undefined) return 'internal-error'
+    this.#standing = { ...standing, hello }
+    const verdict = decide(standing.asked, this.#ports.currentInForce())
+    if (verdict.kind === 'denied') return 'policy-revoked'
+    const decision = judgeHello(hello, standing.asked, verdict)
+    if (decision === undefined) return undefined
+    const { destination } = this.#record
+    const name = nameIn(hello)
+    this.#ports.accessLog.accept({
+      ...this.#record,
+      time: this.#ports.now(),
+      operationName: 'ClientHello',
+      decision,
+      destination:
+        destination && name !== undefined
+          ? { ...destination, fullyQualifiedDomainName: name }
+          : destination,
+    })
+    return decision.effect === 'deny' ? decision.reason : undefined
+  }
+
   judge(): boolean {
     const standing = this.#standing
     try {
@@ -224,6 +255,12 @@ export class Exchange implements Judged {
       subscriptions: resource === undefined ? [] : [resource.id.subscriptionId],
     }
   }
+}
+
+/** The name that a client asked for, where it is one that a name can be. */
+function nameIn(hello: ClientHello): Hostname | undefined {
+  if (hello.kind === 'encrypted') return hello.outer
+  return hello.kind === 'name' ? hello.name : undefined
 }
 
 /** The destination of a record. `address` is the one that is dialled first, or that the guard refused. */

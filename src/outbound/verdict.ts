@@ -2,10 +2,12 @@ import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
 import type { EndpointTls } from '../perimeter/resource.ts'
+import { judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { type IpAddress, prefixCovers } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
+import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
 
 /** The original facts of a request: all that is judged, now and again on every swap of what is in force. */
@@ -122,6 +124,8 @@ export interface Standing {
   readonly route: string
   /** The address that was dialled; undefined for a fronted member. */
   readonly address: IpAddress | undefined
+  /** What was said first in a tunnel, once it was. */
+  readonly hello: ClientHello | undefined
 }
 
 export function standingOf(
@@ -129,7 +133,7 @@ export function standingOf(
   { admitted, address }: { admitted: Admitted; address: IpAddress | undefined },
 ): Standing {
   const { resource, route } = admitted
-  return { asked, resource: resource.id.key, route: routeKey(route), address }
+  return { asked, resource: resource.id.key, route: routeKey(route), address, hello: undefined }
 }
 
 /**
@@ -138,7 +142,7 @@ export function standingOf(
  * same route, and the guard still allows the address. Then the decision that now allows it, else undefined. Pure.
  */
 export function judgeAgain(standing: Standing, inForce: InForce | undefined): Decision | undefined {
-  const { asked, resource, route, address } = standing
+  const { asked, resource, route, address, hello } = standing
   const verdict = decide(asked, inForce)
   if (verdict.kind === 'denied') return undefined
   if (verdict.resource.id.key !== resource || routeKey(verdict.route) !== route) return undefined
@@ -147,5 +151,18 @@ export function judgeAgain(standing: Standing, inForce: InForce | undefined): De
     if (address === undefined) return undefined
     if (verdict.inForce.guard.refuse({ host, address, port }) !== undefined) return undefined
   }
+  if (hello !== undefined && judgeHello(hello, asked, verdict)?.effect === 'deny') return undefined
   return verdict.decision
+}
+
+/** What is to be said of the first bytes of a tunnel that was let out; undefined for nothing. Pure. */
+export function judgeHello(
+  hello: ClientHello,
+  { destination }: Asked,
+  { decision, inForce, route }: Admitted,
+): OpeningDecision | undefined {
+  // The inbound side of this instance holds every request to the decided name, and nothing leaves.
+  if (route.kind === 'fronted') return undefined
+  const leniency = inForce.settings.egress.tls
+  return judgeOpening(hello, { decision, destination, leniency })
 }

@@ -1,23 +1,24 @@
 import type { Category } from '../perimeter/category.ts'
 import type { Direction } from '../perimeter/perimeter.ts'
-import type { DecisionReason } from '../reasons.ts'
+import type { ContentReason, DecisionReason } from '../reasons.ts'
 import type { Decision } from './decision.ts'
 import type { ResourcePolicy } from './snapshot.ts'
 
 /** Why something is denied before the first stage is asked, or after a stage allowed it. */
-export type OutsideReason = Extract<
-  DecisionReason,
-  | 'bad-request'
-  | 'unknown-resource'
-  | 'unknown-caller'
-  | 'private-endpoint-not-approved'
-  | 'limit'
-  | 'loop'
-  | 'address-not-public'
-  | 'name-mismatch'
-  | 'policy-revoked'
-  | 'internal-error'
->
+export type OutsideReason =
+  | ContentReason
+  | Extract<
+      DecisionReason,
+      | 'bad-request'
+      | 'unknown-resource'
+      | 'unknown-caller'
+      | 'private-endpoint-not-approved'
+      | 'limit'
+      | 'loop'
+      | 'address-not-public'
+      | 'policy-revoked'
+      | 'internal-error'
+    >
 
 export interface OutsideDenial {
   readonly direction: Direction

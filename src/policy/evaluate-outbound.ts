@@ -165,7 +165,8 @@ function isUnsecured({ publicNetworkAccess }: ResourcePolicy): boolean {
   return publicNetworkAccess === 'Enabled' || publicNetworkAccess === 'Disabled'
 }
 
-function isClosed({ resource }: OutboundRequest): boolean {
+/** Whether what no rule allows is denied. */
+export function isClosed({ resource }: Pick<OutboundRequest, 'resource'>): boolean {
   return (
     resource.association?.accessMode === 'Enforced' ||
     resource.publicNetworkAccess === 'SecuredByPerimeter'

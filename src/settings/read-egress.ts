@@ -33,6 +33,7 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
       }),
     }),
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
+    tls: value.tls,
     nat64,
   }
 }

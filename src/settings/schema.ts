@@ -4,13 +4,14 @@ import {
   integer,
   integerOr,
   list,
-  map,
   object,
   optional,
   required,
   text,
   type Value,
 } from '../documents/shape.ts'
+import { egressShape } from './egress-schema.ts'
+import { clientCertificates, memberProofs } from './certificates-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
 import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
@@ -19,7 +20,6 @@ import { durationMs, headerName, path, plainText, tokens } from './tokens-schema
  * `config/settings.schema.json` and the README's table all come from it.
  */
 
-const port = integer({ minimum: 1, maximum: 65_535 })
 /** 0 takes a free one. */
 const listenPort = integer({ minimum: 0, maximum: 65_535 })
 const prefixes = list(text())
@@ -99,23 +99,7 @@ const resource = object({
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',
   ),
-  endpointTls: optional(
-    object({
-      caFile: required(path, "PEM file that the other instance's certificate is verified against"),
-      name: required(
-        text(),
-        'the name in its certificate, exact: `URI:spiffe://…` or `DNS:name`; nothing is said to anybody else',
-      ),
-    }),
-    'the `endpoint` is a listener with `accepts: members`; whoever sends there proves itself by its `memberCertificate`',
-  ),
-  memberCertificate: optional(
-    object({
-      certificateFile: required(path, 'PEM file: certificate and its chain'),
-      keyFile: required(path, 'PEM file: private key'),
-    }),
-    'proves to other instances that a stream is of this resource',
-  ),
+  ...memberProofs,
   publicNetworkAccess: optional(
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
@@ -133,68 +117,6 @@ const resource = object({
     description:
       'private endpoint connections, known by the link id that Azure Private Link puts into its PROXY header; any other is denied',
   }),
-})
-
-const trustScope = {
-  perimeters: defaulted(list(text()), {
-    default: [],
-    description: 'perimeters that it may speak for: GUIDs, or resource ids',
-  }),
-  subscriptions: defaulted(list(text()), {
-    default: [],
-    description: 'GUIDs of subscriptions whose resources and callers it may speak for',
-  }),
-} as const
-
-/** Longer chains are mistakes. */
-const maxDepth = 8
-
-const clientCertificates = object({
-  mode: defaulted(choice(['required', 'optional']), {
-    default: 'required',
-    description:
-      '`required`: whoever shows no valid certificate is refused as `unknown-caller`; `optional`: is nobody in particular',
-  }),
-  authorities: required(
-    list(
-      object({
-        caFile: required(
-          path,
-          'PEM file: certificates of the authority; those of clients lead to one of them',
-        ),
-        crlFile: optional(
-          path,
-          'PEM file: its lists of revocations, and those of authorities below it; one that has expired refuses everybody',
-        ),
-        ...trustScope,
-      }),
-      { minItems: 1 },
-    ),
-    'who issues certificates to clients, and whom each may speak for',
-  ),
-  maxDepth: defaulted(integer({ minimum: 0, maximum: maxDepth }), {
-    default: 3,
-    description: 'authorities between `caFile` and the certificate of a client',
-  }),
-  mapping: defaulted(
-    list(
-      object({
-        name: required(
-          text(),
-          'a subject alternative name, exact: `DNS:name`, `URI:uri` or `email:address`',
-        ),
-        resource: required(text(), 'the resource that it stands for'),
-        perimeter: optional(
-          text(),
-          'its perimeter, where no perimeter file here says it: GUID, or resource id',
-        ),
-      }),
-    ),
-    {
-      default: [],
-      description: 'names in certificates beside `spiffe://<perimeter GUID>/subscriptions/…`',
-    },
-  ),
 })
 
 const inboundListener = object({
@@ -330,32 +252,10 @@ export const settingsShape = object({
     }),
     { default: {}, description: 'who calls' },
   ),
-  egress: defaulted(
-    object({
-      ports: defaulted(list(port), {
-        default: [80, 443],
-        description: 'ports that FQDN rules cover',
-      }),
-      privateAddresses: defaulted(map('name or `*.name`', prefixes), {
-        default: {},
-        description: 'prefixes that a name may resolve to although they are not public',
-      }),
-      hosts: defaulted(map('name', list(text(), { minItems: 1 })), {
-        default: {},
-        description: 'fixed answers: addresses of a name; guarded like DNS answers',
-      }),
-      nameservers: defaulted(list(text()), {
-        default: [],
-        description: "`address` or `address:port`; empty: the system's",
-      }),
-      nat64: defaulted(prefixes, {
-        default: [],
-        description:
-          'prefixes that the network translates to IPv4, such as `64:ff9b::/96`: an address in them is judged as the IPv4 address',
-      }),
-    }),
-    { default: {}, description: 'what outbound connections may reach' },
-  ),
+  egress: defaulted(egressShape, {
+    default: {},
+    description: 'what outbound connections may reach',
+  }),
   audit: defaulted(
     object({
       file: defaulted(path, {

@@ -1,6 +1,7 @@
 import type { Guid } from '../perimeter/guid.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
+import type { TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
 import type { PublicJwk } from '../wire/jwks.ts'
@@ -177,6 +178,8 @@ export interface EgressSettings {
   readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
   /** `address` or `address:port`; empty: the system's. */
   readonly nameservers: readonly string[]
+  /** Of the TLS inside a tunnel to a name. */
+  readonly tls: TlsLeniency
   /** What the network translates to IPv4: judged as the IPv4 address. */
   readonly nat64: readonly Prefix[]
 }

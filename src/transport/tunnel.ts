@@ -2,6 +2,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CloseReason } from '../reasons.ts'
 import { seconds } from '../units.ts'
+import { closeGently } from './close-gently.ts'
 import { cut } from './cut.ts'
 import { type Deadline, type DeadlineTimes, sharedDeadlines } from './deadlines.ts'
 import { freeWritten } from './free-written.ts'
@@ -12,6 +13,8 @@ import { IntakeSocket } from './intake-socket.ts'
  *
  *   client ── bytesIn ──▶ upstream
  *   client ◀─ bytesOut ── upstream
+ *
+ * With a gate, what the client says first is held until somebody has read enough of it; the upstream may speak meanwhile.
  *
  * Whoever makes the sockets sets `allowHalfOpen: true` (`net.createServer`, `net.connect`, `tls.connect`; `node:http`
  * servers do): without it Node ends our side as soon as the peer ends its own, and the answer to a half-closed request
@@ -26,11 +29,27 @@ export interface TunnelOptions {
   readonly clientHead: Buffer
   /** Bytes that the upstream sent early, for the client; may be empty. */
   readonly upstreamHead: Buffer
+  /** Absent: everything passes. */
+  readonly gate?: Gate | undefined
   readonly idleMs: number
   readonly lifetimeMs: number
   /** Called exactly once, when both are gone. */
   readonly onClose: (end: TunnelEnd) => void
 }
+
+/** Reads what a client says first. Undefined: that was not enough. None of these may throw. */
+export interface Gate {
+  /** More of it, in order; kept unchanged by the tunnel. */
+  onBytes(bytes: Buffer): Opening | undefined
+  /** The client says nothing more. */
+  onEnd(): Opening
+}
+
+/** What becomes of what the client said, all of it, and of what follows. */
+export type Opening =
+  | { readonly kind: 'pass'; readonly bytes: Buffer }
+  /** The client is told the last words, and the upstream hears nothing. */
+  | { readonly kind: 'refuse'; readonly lastWords: Buffer; readonly closeReason: CloseReason }
 
 export interface TunnelEnd {
   readonly bytesIn: number
@@ -39,6 +58,10 @@ export interface TunnelEnd {
 }
 
 export interface Tunnel {
+  /** From the upstream, so far. */
+  readonly bytesOut: number
+  /** Opens the gate without waiting for more. Does nothing where it is open. */
+  open(opening: Opening): void
   /** Ends it at once, for this reason. A second call does nothing. */
   end(closeReason: CloseReason): void
 }
@@ -58,6 +81,8 @@ class Side {
   closed = false
   /** What it is paused for, to be freed when that is written. */
   waiting: Buffer | undefined
+  /** Set as long as nothing of what it says is passed on. */
+  gate: Gate | undefined
 
   constructor(stream: Duplex, reasonIfReset: CloseReason) {
     this.stream = stream
@@ -101,11 +126,24 @@ class JoinedSides implements Tunnel, DeadlineTimes {
     this.#onClose = options.onClose
     this.#client = new Side(options.client, 'client-reset')
     this.#upstream = new Side(options.upstream, 'backend-reset')
+    this.#client.gate = options.gate
     this.#deadline = sharedDeadlines.watch(this)
     this.#join(this.#client, this.#upstream)
     this.#join(this.#upstream, this.#client)
     this.#start(this.#client, { to: this.#upstream, head: options.clientHead })
     this.#start(this.#upstream, { to: this.#client, head: options.upstreamHead })
+  }
+
+  get bytesOut(): number {
+    return this.#upstream.bytes
+  }
+
+  open(opening: Opening): void {
+    const from = this.#client
+    if (from.gate === undefined || this.#closeReason !== undefined) return
+    from.gate = undefined
+    if (opening.kind === 'refuse') this.#refuse(opening)
+    else if (opening.bytes.length > 0) this.#pass(opening.bytes, { from, to: this.#upstream })
   }
 
   onExpire(which: 'idle' | 'lifetime'): void {
@@ -132,21 +170,14 @@ class JoinedSides implements Tunnel, DeadlineTimes {
       else this.#reportWhenClosed()
     })
     if (!(from.stream instanceof IntakeSocket)) {
-      // Every read of a socket is memory of its own; what another stream passes on may be anybody's.
-      const isOurs = from.stream instanceof Socket
       from.stream.on('data', (chunk: Buffer) => {
-        if (!this.#take(chunk.length, { from, to })) return
-        // A chunk as large as the mark is refused even where all of it went out.
-        const isBelow = to.stream.write(chunk)
-        const isOut = to.stream.writableLength === 0
-        if (!isBelow && !isOut) {
-          from.stream.pause()
-          if (isOurs) from.waiting = chunk
-        } else if (isOurs && isOut) freeWritten(chunk, to.stream)
+        if (from.gate === undefined) this.#pass(chunk, { from, to })
+        else this.#hold(chunk, from.gate)
       })
     }
     from.stream.on('end', () => {
       from.ended = true
+      if (from.gate !== undefined) this.open(from.gate.onEnd())
       if (from.stream instanceof IntakeSocket) from.stream.leaveBulk()
       if (!to.gone) to.stream.end()
       this.#settle()
@@ -170,14 +201,43 @@ class JoinedSides implements Tunnel, DeadlineTimes {
     from.closed = stream.closed
     from.ended = stream.readableEnded
     if (stream instanceof Socket) stream.setTimeout(0)
-    const isPassed =
-      head.length === 0 || (this.#take(head.length, { from, to }) && to.stream.write(head))
     if (stream instanceof IntakeSocket) {
       stream.pourInto({ stream: to.stream, take: (bytes) => this.#take(bytes, { from, to }) })
     }
-    if (isPassed) stream.resume()
+    stream.resume()
+    if (head.length > 0 && from.gate !== undefined) this.#hold(head, from.gate)
+    else if (head.length > 0) this.#pass(head, { from, to })
+    if (from.ended && from.gate !== undefined) this.open(from.gate.onEnd())
     if (from.ended) to.stream.end()
     if (stream.destroyed) process.nextTick(() => this.#lose(from, to))
+  }
+
+  #hold(bytes: Buffer, gate: Gate): void {
+    const opening = gate.onBytes(bytes)
+    if (opening !== undefined) this.open(opening)
+  }
+
+  #pass(chunk: Buffer, { from, to }: { from: Side; to: Side }): void {
+    if (!this.#take(chunk.length, { from, to })) return
+    // Every read of a socket is memory of its own; what another stream passes on may be anybody's.
+    const isOurs = from.stream instanceof Socket
+    // A chunk as large as the mark is refused even where all of it went out.
+    const isBelow = to.stream.write(chunk)
+    const isOut = to.stream.writableLength === 0
+    if (!isBelow && !isOut) {
+      from.stream.pause()
+      if (isOurs) from.waiting = chunk
+    } else if (isOurs && isOut) freeWritten(chunk, to.stream)
+  }
+
+  #refuse({ lastWords, closeReason }: Extract<Opening, { kind: 'refuse' }>): void {
+    this.#closeReason = closeReason
+    this.#deadline.cancel()
+    this.#upstream.stream.destroy()
+    const { stream } = this.#client
+    if (stream.writable) stream.write(lastWords)
+    closeGently(stream)
+    this.#reportWhenClosed()
   }
 
   /** Whether bytes that came are to be passed on. */

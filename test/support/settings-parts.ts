@@ -6,6 +6,7 @@ import type {
 } from '../../src/perimeter/resource.ts'
 import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
+import type { TlsLeniency } from '../../src/policy/judge-opening.ts'
 import type {
   InboundListener,
   Lane,
@@ -117,6 +118,7 @@ export interface InForceParts {
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
     readonly nat64?: readonly string[]
+    readonly tls?: Partial<TlsLeniency>
   }
   readonly endLineAfterMs?: number
   readonly lane?: Lane
@@ -221,6 +223,14 @@ export function settingsFrom(parts: InForceParts): Settings {
         ]),
       ),
       nameservers: parts.egress?.nameservers ?? [],
+      tls: {
+        absent: 'deny',
+        several: 'deny',
+        unreadable: 'deny',
+        encrypted: 'log',
+        notTls: 'deny',
+        ...parts.egress?.tls,
+      },
       nat64: (parts.egress?.nat64 ?? []).map(prefix),
     },
     audit: {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { judgeMemory } from '../../../scripts/soak/levels.ts'
+import { judgeMemory, judgeRest } from '../../../scripts/soak/levels.ts'
 import { createRandom } from '../../../scripts/soak/random.ts'
 
 const minute = 60_000
@@ -30,4 +30,34 @@ void t.test('createRandom: the same seed begins the same way, another does not',
   t.strictSame(series(1), series(1))
   t.notSame(series(1), series(2))
   t.ok(series(3).every((number) => number >= 0 && number < 1))
+})
+
+void t.test('judgeRest: what the load leaves, beyond what pools and caches hold', async (t) => {
+  const MiB = 2 ** 20
+  const before = { timers: 10, bytes: 20 * MiB }
+  for (const { note, after, exchanges, want } of [
+    { note: 'the same', after: before, exchanges: 10_000, want: [] },
+    { note: 'less', after: { timers: 2, bytes: 10 * MiB }, exchanges: 10_000, want: [] },
+    { note: 'a little more', after: { timers: 30, bytes: 20.9 * MiB }, exchanges: 0, want: [] },
+    {
+      note: '100 bytes an exchange may still be noise',
+      after: { timers: 10, bytes: 20 * MiB + 100 * 20_000 },
+      exchanges: 20_000,
+      want: [],
+    },
+    {
+      note: '300 bytes are a leak',
+      after: { timers: 10, bytes: 20 * MiB + 300 * 20_000 },
+      exchanges: 20_000,
+      want: ['memory: 20.0 MiB at rest, 25.7 MiB after 20000 exchanges'],
+    },
+    {
+      note: 'a timer for every hundred',
+      after: { timers: 210, bytes: 20 * MiB },
+      exchanges: 20_000,
+      want: ['timers: 10 at rest, 210 after the load'],
+    },
+  ]) {
+    t.strictSame(judgeRest(before, after, exchanges), want, note)
+  }
 })
