@@ -1,6 +1,7 @@
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
+import type { EndpointTls } from '../perimeter/resource.ts'
 import { judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { InForce } from '../settings/in-force.ts'
@@ -23,7 +24,14 @@ export type Route =
   /** This instance fronts it: in-process, never resolved or dialled, whatever stage allowed it. */
   | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
   /** Another instance fronts it: its endpoint, as written, without the guard. */
-  | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  | {
+      readonly kind: 'peer'
+      readonly member: ResourcePolicy
+      readonly endpoint: Authority
+      /** Set: the stream proves over TLS whose it is. */
+      readonly tls: EndpointTls | undefined
+      readonly name: Hostname
+    }
   /** Everything else: resolved, guarded, dialled. */
   | { readonly kind: 'outside' }
 
@@ -89,7 +97,8 @@ function routeTo({ host }: Authority, inForce: InForce): Route {
   if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
   const endpoint = member?.resource?.endpoint
   if (member === undefined || endpoint === undefined) return { kind: 'outside' }
-  return { kind: 'peer', member, endpoint }
+  const tls = member.resource?.endpointTls
+  return { kind: 'peer', member, endpoint, tls, name: host.name }
 }
 
 /** Equal for routes that lead to the same place by the same means. */
@@ -98,7 +107,7 @@ export function routeKey(route: Route): string {
     case 'fronted':
       return `fronted ${route.member.id.key}`
     case 'peer':
-      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
+      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)} ${JSON.stringify(route.tls)}`
     case 'outside':
       return 'outside'
   }

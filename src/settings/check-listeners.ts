@@ -87,6 +87,7 @@ function checkInbound(
   }
   checkProxyProtocol({ value, path }, findings)
   if (value.protocol === 'tcp') checkTcp({ value, path }, findings)
+  if (value.protocol === 'member') checkMembers({ value, path }, findings)
   for (const { backend } of context.resources) {
     if (backend === undefined || !isAt(backend, value.listen)) continue
     findings.error(
@@ -150,6 +151,30 @@ function checkTcp({ value, path }: Placed<InboundListener>, findings: Findings):
       [...path, 'trustedProxies'],
       'a TCP connection has no header that says for whom it is forwarded, so the address of its peer decides; leave `trustedProxies` out in front of a `tcp:` back end',
       'key',
+    )
+  }
+}
+
+/** A listener for other instances takes whoever proves to be a member, and nobody else; what it is for, they say. */
+function checkMembers({ value, path }: Placed<InboundListener>, findings: Findings): void {
+  if (value.tls?.clientCertificates?.mode !== 'required') {
+    findings.error(
+      [...path, 'accepts'],
+      '`accepts: members` needs `tls` with `clientCertificates` whose mode is `required`: nothing else says which member it is',
+    )
+  }
+  for (const key of ['resource', 'proxyProtocol'] as const) {
+    if (value[key] === undefined) continue
+    findings.error(
+      [...path, key],
+      `\`${key}\` is not for a listener with \`accepts: members\``,
+      'key',
+    )
+  }
+  if (value.network === 'private' || value.trustedProxies.length > 0) {
+    findings.error(
+      path,
+      'a listener with `accepts: members` is never private and believes no proxy; leave `network` and `trustedProxies` out',
     )
   }
 }

@@ -402,7 +402,10 @@ for (const workers of [1, 2]) {
       async () => (await world.records()).map(({ properties }) => properties.closeReason),
       (reasons) => reasons.includes('policy-revoked'),
     )
-    t.match(JSON.stringify(await world.records()), /client certificate that is revoked/)
+    await eventually(
+      async () => JSON.stringify(await world.records()),
+      (text) => text.includes('client certificate that is revoked'),
+    )
   })
 }
 
@@ -456,3 +459,31 @@ void t.test('a list of revocations that has expired refuses everybody', async (t
   t.match(JSON.stringify(outcome), /list of revocations expired/)
   t.equal(await askOver(await world.show({ shown }), ''), 403)
 })
+
+void t.test(
+  'what is open ends with its certificate, and so does the connection for further requests',
+  async (t) => {
+    const world = await startWorld(t)
+    const validity = { until: new Date(Date.now() + 2500) }
+    const shown = await members.issue({
+      commonName: 'stock',
+      alternativeNames: [memberName('stock')],
+      validity,
+    })
+    const idle = rawClientOver(await world.show({ shown }))
+    idle.send(getOrders)
+    t.equal((await idle.response()).status, 200)
+    const socket = await world.show({ shown })
+    const client = rawClientOver(socket)
+    client.send(
+      `${getOrders.trimEnd()}\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+    )
+    t.equal((await client.response({ bodyless: true })).status, 101)
+    await once(socket, 'close')
+    t.ok(Date.now() > validity.until.getTime() - 1000)
+    t.ok(Date.now() < validity.until.getTime() + 2000)
+    idle.send(getOrders)
+    t.equal((await idle.response()).status, 403)
+    t.equal(await askOver(await world.show({ shown }), ''), 403)
+  },
+)
