@@ -7,19 +7,24 @@ import type { Settings } from '../settings/settings.ts'
 import { MiB } from '../units.ts'
 
 /**
- * Reads what the certificates of back ends are verified against, so that no request ever waits for a disk. Throws
+ * Reads what the certificates of back ends and of the upstream proxy are verified against, so that no request ever waits for a disk. Throws
  * `PerimeterError` RF_SETTINGS with one line for each file that cannot be read or holds no certificate: `check` has read
  * it a moment ago, but it may have changed since.
  */
 export async function readBackendAuthorities(settings: Settings): Promise<BackendAuthorities> {
   const authorities = new Map<string, string>()
   const problems = new Map<string, string>()
-  for (const { id, key, file, judge } of settings.resources.flatMap(filesOf)) {
-    if (authorities.has(file) || problems.has(file)) continue
+  const ofProxy = {
+    file: settings.egress.upstreamProxy?.caFile,
+    setting: '`egress.upstreamProxy.caFile`',
+    judge: judgePem,
+  }
+  for (const { file, setting, judge } of [...settings.resources.flatMap(filesOf), ofProxy]) {
+    if (file === undefined || authorities.has(file) || problems.has(file)) continue
     const read = await readText(file, MiB)
     const problem = read.kind === 'text' ? judge(read.text) : read.message
     if (problem !== undefined) {
-      problems.set(file, `resource \`${id.name}\`: \`${key}\` \`${file}\`: ${problem}`)
+      problems.set(file, `${setting} \`${file}\`: ${problem}`)
     } else if (read.kind === 'text') authorities.set(file, read.text)
   }
   if (problems.size > 0) throw new PerimeterError('RF_SETTINGS', [...problems.values()].join('\n'))
@@ -28,11 +33,11 @@ export async function readBackendAuthorities(settings: Settings): Promise<Backen
 
 function filesOf({ id, backend, endpointTls, memberCertificate }: Resource) {
   return [
-    { id, key: 'backendCaFile', file: backend?.caFile, judge: judgePem },
-    { id, key: 'endpointTls.caFile', file: endpointTls?.caFile, judge: judgePem },
-    { id, key: 'certificateFile', file: memberCertificate?.certificateFile, judge: judgePem },
-    { id, key: 'keyFile', file: memberCertificate?.keyFile, judge: judgeKey },
-  ].flatMap(({ file, ...rest }) => (file === undefined ? [] : [{ ...rest, file }]))
+    { key: 'backendCaFile', file: backend?.caFile, judge: judgePem },
+    { key: 'endpointTls.caFile', file: endpointTls?.caFile, judge: judgePem },
+    { key: 'certificateFile', file: memberCertificate?.certificateFile, judge: judgePem },
+    { key: 'keyFile', file: memberCertificate?.keyFile, judge: judgeKey },
+  ].map(({ key, ...rest }) => ({ ...rest, setting: `resource \`${id.name}\`: \`${key}\`` }))
 }
 
 function judgeKey(pem: string): string | undefined {

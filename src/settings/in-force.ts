@@ -14,11 +14,13 @@ export interface InForce {
   readonly guard: AddressGuard
   /** As read together with the settings: nothing on the way of a request reads a file. */
   readonly backendAuthorities: BackendAuthorities
+  /** What the upstream proxy wants to see. A function, so that no dump of this object shows it. */
+  readonly proxyAuthorization: () => string | undefined
 }
 
 /**
- * PEM text by file, complete or not in force: what the certificates of `https:` back ends and of other instances are verified
- * against, and what proves members to other instances, keys included. Never logged, never shown.
+ * PEM text by file, complete or not in force: what the certificates of `https:` back ends, of the upstream proxy and of other
+ * instances are verified against, and what proves members to other instances, keys included. Never logged, never shown.
  */
 export type BackendAuthorities = ReadonlyMap<string, string>
 

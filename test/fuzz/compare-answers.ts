@@ -1,11 +1,16 @@
 import { request as httpRequest } from 'node:http'
+import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Lane } from '../../src/settings/settings.ts'
 import { openShop, startInbound } from '../support/inbound-world.ts'
 import { startRawOrigin } from '../support/origin.ts'
+import { readRequests } from '../support/read-messages.ts'
 import type { Check, Teardown } from './compare-requests.ts'
 import { normalFields } from './normal-fields.ts'
 
 const hangMs = 5000
+/** A connection that nobody goes on with is ended, for the answers whose end that is. */
+const endMs = 20
 
 /** What a client has of an answer, or why it has none. */
 type Had =
@@ -14,15 +19,30 @@ type Had =
 
 /**
  * Whatever the relay passes on whole is, to Node's own client without a proxy, an answer with the same status, fields and
- * body, and through the library lane too.
+ * body, and through the library lane too; and whoever asks next has the next answer, whatever was behind the one before.
  */
 export async function startAnswerCheck(t: Teardown): Promise<Check> {
-  const byPath = new Map<string, string>()
+  const byPath = new Map<string, Odd>()
+  const ends = new WeakMap<Socket, NodeJS.Timeout>()
+  const handled = new WeakMap<Socket, number>()
   const origin = await startRawOrigin({
     onData(socket, text) {
-      if (!text.includes('\r\n\r\n')) return
-      const bytes = byPath.get(text.split(' ')[1] ?? '') ?? ''
-      socket.end(Buffer.from(bytes, 'latin1'))
+      const { requests } = readRequests(text)
+      const request = requests.at(-1)
+      if (request === undefined || handled.get(socket) === requests.length) return
+      handled.set(socket, requests.length)
+      clearTimeout(ends.get(socket))
+      const path = request.line.split(' ')[1] ?? ''
+      const odd = byPath.get(path)
+      if (odd === undefined) {
+        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path.length}\r\n\r\n${path}`)
+      } else {
+        void writeInPieces(socket, odd)
+        ends.set(
+          socket,
+          setTimeout(() => socket.end(), endMs + odd.cuts.length),
+        )
+      }
     },
   })
   t.teardown(() => origin.close())
@@ -34,19 +54,25 @@ export async function startAnswerCheck(t: Teardown): Promise<Check> {
     complaints.push(world.complaints)
   }
   let id = 0
-  return async (bytes) => {
+  return async (bytes, trial) => {
     const method = bytes.length % 7 === 0 ? 'HEAD' : 'GET'
     const path = `/${++id}`
-    byPath.set(path, bytes)
+    byPath.set(path, { bytes, cuts: trial.cuts })
     const [direct, relay, library] = await Promise.all([
       ask(ports.direct, method, path),
       ask(ports.relay, method, path),
       ask(ports.library, method, path),
     ])
     byPath.delete(path)
+    const next = `${path}/next`
+    const after = await ask(ports.relay, 'GET', next)
+    if (after.kind !== 'answer' || after.lines.at(-1) !== next) {
+      return `whoever asked next had ${JSON.stringify(after)}`
+    }
     const complaint = complaints.flat()[0]
     if (complaint !== undefined) return complaint
     if (relay.kind === 'none') return relay.why === 'hangs' ? 'the relay hangs' : undefined
+    trial.isWhole = true
     // Bytes behind a whole answer: the relay drops them with the connection, Node drops the answer too.
     if (direct.kind === 'none' && direct.why === 'surplus') return undefined
     if (method === 'HEAD' && direct.kind === 'none' && /\r\n\r\n[^]/.test(bytes)) return undefined
@@ -56,6 +82,22 @@ export async function startAnswerCheck(t: Teardown): Promise<Check> {
       }
     }
     return undefined
+  }
+}
+
+interface Odd {
+  /** Latin-1. */
+  readonly bytes: string
+  readonly cuts: readonly number[]
+}
+
+async function writeInPieces(socket: Socket, { bytes, cuts }: Odd): Promise<void> {
+  let at = 0
+  for (const cut of [...cuts, bytes.length]) {
+    if (socket.destroyed) return
+    socket.write(bytes.slice(at, cut), 'latin1')
+    at = cut
+    await delay(1)
   }
 }
 

@@ -8,7 +8,7 @@ import type { Check } from './compare-requests.ts'
  * it is cut makes no difference.
  */
 export function startHelloCheck(): Check {
-  return async (text) => {
+  return async (text, trial) => {
     const bytes = Buffer.from(text, 'latin1')
     const read = new ClientHelloReader().take(bytes)
     const inCrumbs = readCrumbs(bytes)
@@ -20,6 +20,7 @@ export function startHelloCheck(): Check {
     const known = nameIn(read)
     if (known === refused) return undefined
     const asked = await askServer(bytes)
+    if (typeof asked === 'string' && asked.toLowerCase() === known) trial.isWhole = true
     if (asked === refused || asked?.toLowerCase() === known) return undefined
     return `read ${JSON.stringify(read)}, OpenSSL reads ${JSON.stringify(asked)}`
   }

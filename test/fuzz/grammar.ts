@@ -121,6 +121,19 @@ const requestFields = [
   ': b',
 ] as const
 
+/** Nothing but what a usual client says: so that a request of which the rest is odd is not refused for these. */
+const usualFields = [
+  'Accept: */*',
+  'X-A: b',
+  'x-a:\tb \t',
+  'X-A: b, c; d="e"',
+  'Cookie: a=b; c=d',
+  'Connection: keep-alive',
+  'Connection: X-A',
+  'TE: trailers',
+  'Range: bytes=0-',
+] as const
+
 function chunksOf(dice: Dice): string {
   let text = ''
   for (let left = dice.roll(4); left > 0; left--) {
@@ -168,43 +181,20 @@ function shuffled(dice: Dice, lines: readonly string[]): string[] {
 }
 
 function request(dice: Dice): string {
-  const method = dice.pick([
-    'GET',
-    'GET',
-    'POST',
-    'PUT',
-    'HEAD',
-    'DELETE',
-    'OPTIONS',
-    'PATCH',
-    'QUERY',
-    'FOO',
-    'get',
-  ])
-  const target = dice.pick([
-    '/',
-    '/',
-    '/a',
-    '/a?b=c',
-    '//a',
-    '/%2e',
-    '/a#b',
-    '*',
-    'http://orders.test/',
-  ])
-  const version = dice.pick([
-    'HTTP/1.1',
-    'HTTP/1.1',
-    'HTTP/1.1',
-    'HTTP/1.1',
-    'HTTP/1.0',
-    'HTTP/1.2',
-    'HTTP/2.0',
-  ])
+  const isUsual = dice.roll(4) > 0
+  const method = isUsual
+    ? dice.pick(['GET', 'GET', 'POST', 'PUT', 'HEAD'])
+    : dice.pick(['DELETE', 'OPTIONS', 'PATCH', 'QUERY', 'FOO', 'get'])
+  const target = isUsual
+    ? dice.pick(['/', '/a', '/a?b=c', '//a', '/%2e'])
+    : dice.pick(['/a#b', '*', 'http://orders.test/'])
+  const version = isUsual ? 'HTTP/1.1' : dice.pick(['HTTP/1.1', 'HTTP/1.0', 'HTTP/1.2', 'HTTP/2.0'])
   const [framing, bytes] = body(dice)
-  const fields: string[] = dice.isRare(10) ? [] : [host]
+  const fields: string[] = !isUsual && dice.isRare(3) ? [] : [host]
   if (framing !== undefined) fields.push(framing)
-  for (let more = dice.roll(4); more > 0; more--) fields.push(dice.pick(requestFields))
+  for (let more = dice.roll(4); more > 0; more--) {
+    fields.push(dice.pick<string>(isUsual ? usualFields : requestFields))
+  }
   const lines = [`${method} ${target} ${version}`, ...shuffled(dice, fields), '', '']
   return lines.join('\r\n') + bytes
 }

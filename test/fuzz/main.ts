@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { fuzz, startChecks } from './run.ts'
+import { type Find, fuzz, startChecks } from './run.ts'
 
 /**
  * `npm run fuzz -- [--seconds N] [--seed N]`: bytes that are almost HTTP, through the relay, the library lane and Node's
@@ -16,10 +16,17 @@ if (!(seconds > 0) || !Number.isInteger(seed)) throw new Error('--seconds N, --s
 
 const ends: (() => Promise<void>)[] = []
 const checks = await startChecks({ teardown: (end) => ends.push(end) })
-const { tried, finds } = await fuzz(checks, { seed, seconds })
-for (const { problem, ...found } of finds) {
-  process.stdout.write(`${JSON.stringify(found)}\n  ${problem}\n`)
-}
-process.stdout.write(`seed ${seed}: ${tried} tried, ${finds.length} found\n`)
+const { tried, finds, unconfirmed, doubts, whole } = await fuzz(checks, { seed, seconds })
+const print = ({ problem, ...found }: Find): void =>
+  void process.stdout.write(`${JSON.stringify(found)}\n  ${problem}\n`)
+finds.forEach(print)
+if (unconfirmed.length > 0) process.stdout.write('seen once, and not again:\n')
+unconfirmed.forEach(print)
+for (const doubt of doubts) process.stdout.write(`${doubt}\n`)
+const passed = Object.entries(whole).map(([kind, count]) => `${count} ${kind}s`)
+process.stdout.write(`understood and passed on: ${passed.join(', ')}\n`)
+process.stdout.write(
+  `seed ${seed}: ${tried} tried, ${finds.length} found, ${unconfirmed.length} not confirmed\n`,
+)
 for (const end of ends) await end()
-process.exitCode = finds.length === 0 ? 0 : 1
+process.exitCode = finds.length + doubts.length === 0 ? 0 : 1

@@ -35,22 +35,65 @@ export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Ch
   }
 }
 
-/** What is wrong with the bytes, again and again: a machine that is busy lets deadlines pass that nothing is to blame for. */
-export async function confirm(check: Check, bytes: string): Promise<string | undefined> {
+/** What came of a try that is repeated: a machine that is busy lets deadlines pass that nothing is to blame for. */
+export interface Outcome {
+  readonly problem: string | undefined
+  /** Again and again. Not confirmed: at least once it was not there. */
+  readonly isConfirmed: boolean
+  readonly isWhole: boolean
+}
+
+const times = 3
+
+export async function confirm(
+  check: Check,
+  bytes: string,
+  cuts: readonly number[] = [],
+): Promise<Outcome> {
   let problem: string | undefined
-  for (let time = 0; time < 3; time++) {
-    problem = await check(bytes)
-    if (problem === undefined) return undefined
+  for (let time = 0; time < times; time++) {
+    const trial = { cuts, isWhole: false }
+    const found = await check(bytes, trial)
+    if (found === undefined) return { problem, isConfirmed: false, isWhole: trial.isWhole }
+    problem = found
   }
-  return problem
+  return { problem, isConfirmed: true, isWhole: false }
+}
+
+const mostCuts = 4
+
+/** One write, as most clients do, or a few. */
+function cutsOf(dice: Dice, bytes: string): readonly number[] {
+  const count = dice.isRare(2) ? dice.roll(mostCuts + 1) : 0
+  const cuts = Array.from({ length: count }, () => dice.roll(bytes.length + 1))
+  return cuts.toSorted((one, other) => one - other)
+}
+
+/** How much of what is tried must be understood and passed on, of a hundred: less, and hardly anything was compared. */
+const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5 }
+/** Before there are so many, the share says nothing. */
+const enough = 20
+
+export interface Fuzzed {
+  readonly tried: number
+  readonly finds: readonly Find[]
+  /** Seen, and not again: perhaps only a busy machine, perhaps a race. */
+  readonly unconfirmed: readonly Find[]
+  /** A sentence each: what says that the rest may be worth nothing. */
+  readonly doubts: readonly string[]
+  /** How many were understood and passed on. */
+  readonly whole: Readonly<Record<Kind, number>>
 }
 
 /** Tries what the seed gives for so long, or until there is enough to look at. */
 export async function fuzz(
   checks: Readonly<Record<Kind, Check>>,
   { seed, seconds }: { readonly seed: number; readonly seconds: number },
-): Promise<{ readonly tried: number; readonly finds: readonly Find[] }> {
+): Promise<Fuzzed> {
   const finds: Find[] = []
+  const unconfirmed: Find[] = []
+  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
+  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
   const until = performance.now() + seconds * 1000
   let tried = 0
   const work = async (): Promise<void> => {
@@ -59,10 +102,18 @@ export async function fuzz(
       const dice = new Dice(Math.imul(seed, 0x9e3779b1) + number)
       const kind = kinds[number % kinds.length] ?? 'request'
       const bytes = makers[kind](dice)
-      const problem = await confirm(checks[kind], bytes)
-      if (problem !== undefined) finds.push({ kind, bytes, problem })
+      const outcome = await confirm(checks[kind], bytes, cutsOf(dice, bytes))
+      counts[kind]++
+      if (outcome.isWhole) whole[kind]++
+      const { problem, isConfirmed } = outcome
+      if (problem !== undefined) (isConfirmed ? finds : unconfirmed).push({ kind, bytes, problem })
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work))
-  return { tried, finds }
+  const doubts = kinds.flatMap((kind) =>
+    counts[kind] >= enough && 100 * whole[kind] < leastWhole[kind] * counts[kind]
+      ? [`of ${counts[kind]} (${kind}), only ${whole[kind]} were understood and passed on`]
+      : [],
+  )
+  return { tried, finds, unconfirmed, doubts, whole }
 }
