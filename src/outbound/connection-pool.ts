@@ -1,6 +1,7 @@
 import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
+import type { Admitted, Asked } from './verdict.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its
@@ -33,6 +34,19 @@ export interface PoolLimits {
 
 /** Idle connections end themselves after 4 s; these only bound a burst. */
 const defaultLimits: PoolLimits = { perDestination: 256, total: 1024 }
+
+/**
+ * The key for a request. A stream to an instance that asks who sends has said whose it is and for which client, so that it
+ * is for nobody else.
+ */
+export function poolKeyFor(
+  { inForce, resource, route }: Admitted,
+  { destination, peer }: Asked,
+): string {
+  const key = poolKey(inForce.version, destination)
+  if (route.kind !== 'peer' || route.tls === undefined) return key
+  return `${key} of ${resource.id.key} for ${peer?.text ?? 'a Unix socket'}`
+}
 
 /** The scheme is always http: what is encrypted goes through CONNECT and is never pooled. */
 export function poolKey(version: string, destination: Authority): string {

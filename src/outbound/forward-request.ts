@@ -7,7 +7,7 @@ import { prefersHtml } from '../wire/accept.ts'
 import { type Refusal, statusOf } from '../wire/refusal.ts'
 import { answerRequest, lingerFor } from './answer.ts'
 import type { Outgoing } from './answering.ts'
-import { poolKey } from './connection-pool.ts'
+import { poolKeyFor } from './connection-pool.ts'
 import type { OriginPooled } from './undici.ts'
 import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange } from './exchange.ts'
@@ -157,7 +157,7 @@ export class ForwardRequest implements Unanswered {
 
   #takePooled(admitted: Admitted, asked: Asked): OriginPooled | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.pool.take(poolKey(admitted.inForce.version, asked.destination))
+    return this.#context.pool.take(poolKeyFor(admitted, asked))
   }
 
   #sendPooled(
@@ -210,7 +210,7 @@ export class ForwardRequest implements Unanswered {
       return
     }
     const { version } = admitted.inForce
-    const key = poolKey(version, asked.destination)
+    const key = poolKeyFor(admitted, asked)
     this.#begun().sendOn({ connection, key, version, address })
   }
 

@@ -39,7 +39,6 @@ import {
  */
 
 export type Upstream =
-  /** To a member, here or by another instance: for this request alone, because it says for whom it is. */
   | { readonly kind: 'delivered'; readonly stream: Duplex }
   | { readonly kind: 'dialled'; readonly stream: Socket }
 
@@ -165,7 +164,7 @@ async function dialMember(
       correlationId: exchange.correlationId,
     }),
   )
-  const upstream = { kind: 'delivered', stream } as const
+  const upstream = { kind: 'dialled', stream } as const
   return { kind: 'reached', upstream, admitted, address: dialled.address }
 }
 

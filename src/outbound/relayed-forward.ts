@@ -7,7 +7,7 @@ import { restingMs } from '../transport/relay/upstream-pool.ts'
 import { type Upstream, upstreamOver } from '../transport/relay/upstream.ts'
 import { prefersHtml } from '../wire/accept.ts'
 import { formatRefusalHead, type Refusal, renderRefusal } from '../wire/refusal.ts'
-import { poolKey, type Pooled } from './connection-pool.ts'
+import { poolKeyFor, type Pooled } from './connection-pool.ts'
 import { describeDestination, Exchange, type Peer } from './exchange.ts'
 import type { OpenSlot } from './open-slot.ts'
 import type { ProxyContext, UnderWay } from './proxy-context.ts'
@@ -170,7 +170,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
 
   #takePooled(admitted: Admitted, asked: Asked): Pooled<Upstream> | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.upstreams.take(poolKey(admitted.inForce.version, asked.destination))
+    return this.#context.upstreams.take(poolKeyFor(admitted, asked))
   }
 
   #sendPooled(
@@ -229,7 +229,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     }
     const connection = upstreamOver(stream)
     const { version } = admitted.inForce
-    const key = poolKey(version, asked.destination)
+    const key = poolKeyFor(admitted, asked)
     this.#pooled = upstream.kind === 'dialled' ? { connection, key, version, address } : undefined
     this.#send(connection)
   }

@@ -37,6 +37,7 @@ export function checkListeners(
   for (const listener of outbound) {
     checkOutbound(listener, findings)
     checkNoWayOut(listener, { findings, resources })
+    checkProof(listener, { findings, resources })
   }
   if (inbound.length === 0 && outbound.length === 0) {
     findings.warning(
@@ -177,6 +178,20 @@ function checkMembers({ value, path }: Placed<InboundListener>, findings: Findin
       'a listener with `accepts: members` is never private and believes no proxy; leave `network` and `trustedProxies` out',
     )
   }
+}
+
+/** Another instance that asks who sends takes nothing of a member that cannot prove it. */
+function checkProof(
+  { value, path }: Placed<OutboundListener>,
+  context: { readonly resources: readonly Resource[]; readonly findings: Findings },
+): void {
+  const own = context.resources.find(({ id }) => id.key === value.resource?.key)
+  const isAsked = context.resources.some(({ endpointTls }) => endpointTls !== undefined)
+  if (own === undefined || own.memberCertificate !== undefined || !isAsked) return
+  context.findings.warning(
+    [...path, 'resource'],
+    `the resource ${quote(own.id.name)} has no \`memberCertificate\`: it reaches no peer with \`endpointTls\``,
+  )
 }
 
 function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Findings): void {

@@ -195,14 +195,27 @@ for (const options of [{ lane: 'relay' }, { lane: 'library' }, { workers: 2 }]) 
       await t.test('plain HTTP, under one correlation id', async (t) => {
         const client = await connectRaw({ port: proxy })
         const url = `http://orders.test:${far.port('plain')}/a`
-        for (const index of [0, 1]) {
+        for (const index of [0, 1, 2]) {
           client.send(`GET ${url} HTTP/1.1\r\nHost: orders.test:${far.port('plain')}\r\n\r\n`)
           t.match(await client.response(), { status: 200, body: 'ok' })
           const arrived = await record(far, index)
           t.match(arrived, { ...intra, operationName: 'GET' })
-          t.equal(arrived?.correlationId, (await record(near, index))?.correlationId)
+          const sent = await record(near, index)
+          // It is told once a connection, which is used again.
+          t.equal(arrived?.correlationId === sent?.correlationId, index === 0)
         }
         client.destroy()
+        const other = await connectRaw({ port: proxy, localAddress: '127.0.0.2' })
+        other.send(`GET ${url} HTTP/1.1\r\nHost: orders.test:${far.port('plain')}\r\n\r\n`)
+        t.equal((await other.response()).status, 200)
+        other.destroy()
+        const [one, two, three, four] = await eventually(
+          () => far.records(),
+          (records) => records.length > 3,
+        )
+        t.match(four, { properties: { source: { ipAddress: '127.0.0.2' } } }, 'for nobody else')
+        t.equal(four?.correlationId, (await record(near, 3))?.correlationId)
+        t.equal(new Set([one, two, three, four].map((log) => log?.correlationId)).size, 4)
       })
 
       await t.test('TLS that passes through', async (t) => {
@@ -219,8 +232,8 @@ for (const options of [{ lane: 'relay' }, { lane: 'library' }, { workers: 2 }]) 
         t.equal((await inside.response()).status, 200)
         inside.send('GET / HTTP/1.1\r\nHost: ledger.test\r\n\r\n')
         t.equal((await inside.response()).status, 421, 'another name than was decided')
-        t.match(await record(far, 2), intra)
-        t.match(await record(far, 3), { properties: { reason: 'name-mismatch' } })
+        t.match(await record(far, 4), intra)
+        t.match(await record(far, 5), { properties: { reason: 'name-mismatch' } })
       })
 
       await t.test('a WebSocket', async (t) => {
@@ -233,7 +246,7 @@ for (const options of [{ lane: 'relay' }, { lane: 'library' }, { workers: 2 }]) 
         t.equal((await client.response({ bodyless: true })).status, 101)
         client.send('hello')
         t.equal(await client.until('hello'), 'hello')
-        t.match(await record(far, 4), intra)
+        t.match(await record(far, 6), intra)
       })
 
       await t.test('a member that speaks TCP', async (t) => {
@@ -264,7 +277,7 @@ for (const options of [{ lane: 'relay' }, { lane: 'library' }, { workers: 2 }]) 
           async () => (await far.records()).map(({ properties }) => properties.closeReason),
           (reasons) => reasons.includes('policy-revoked'),
         )
-        const refused = await connectRaw({ port: proxy })
+        const refused = await connectRaw({ port: proxy, localAddress: '127.0.0.3' })
         const host = `orders.test:${far.port('plain')}`
         refused.send(`GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
         t.equal((await refused.response()).status, 502)
