@@ -49,7 +49,7 @@ export function poolKeyFor(
 }
 
 /** The scheme is always http: what is encrypted goes through CONNECT and is never pooled. */
-export function poolKey(version: string, destination: Authority): string {
+function poolKey(version: string, destination: Authority): string {
   return `${version} http ${formatAuthority(destination)}`
 }
 
