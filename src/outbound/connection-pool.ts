@@ -1,11 +1,11 @@
 import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
-import { type Authority, formatAuthority } from '../wire/authority.ts'
+import { formatAuthority } from '../wire/authority.ts'
 import type { Admitted, Asked } from './verdict.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its
- * address, the host and the port, never the address, or a name would get what another name was allowed.
+ * address, the member that asks, the host and the port, never the address, or a name would get what another name was allowed.
  */
 
 /** What a pool keeps. */
@@ -36,21 +36,17 @@ export interface PoolLimits {
 const defaultLimits: PoolLimits = { perDestination: 256, total: 1024 }
 
 /**
- * The key for a request. A stream to an instance that asks who sends has said whose it is and for which client, so that it
- * is for nobody else.
+ * The scheme is always http: what is encrypted goes through CONNECT and is never pooled. THREAT: a server that takes the
+ * connection for the client (NTLM) must not take one member for another; and a stream to an instance that asks who sends has
+ * said at its start for which client it is.
  */
-export function poolKeyFor(
-  { inForce, resource, route }: Admitted,
+export function poolKey(
+  { inForce, resource, route }: Pick<Admitted, 'inForce' | 'resource' | 'route'>,
   { destination, peer }: Asked,
 ): string {
-  const key = poolKey(inForce.version, destination)
+  const key = `${inForce.version} ${resource.id.key} http ${formatAuthority(destination)}`
   if (route.kind !== 'peer' || route.tls === undefined) return key
-  return `${key} of ${resource.id.key} for ${peer?.text ?? 'a Unix socket'}`
-}
-
-/** The scheme is always http: what is encrypted goes through CONNECT and is never pooled. */
-function poolKey(version: string, destination: Authority): string {
-  return `${version} http ${formatAuthority(destination)}`
+  return `${key} for ${peer?.text ?? 'a Unix socket'}`
 }
 
 export class ConnectionPool<Connection extends Keepable> {

@@ -1,3 +1,4 @@
+import { isCovered } from '../identity/identity-rules.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
@@ -7,11 +8,12 @@ import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { GuardRefusal } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { isExempt } from '../settings/no-proxy.ts'
-import type { UpstreamProxy } from '../settings/settings.ts'
-import { type IpAddress, prefixCovers } from '../wire/address.ts'
+import type { OutboundCaller, UpstreamProxy } from '../settings/settings.ts'
+import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 
 /** The original facts of a request: all that is judged, now and again on every swap of what is in force. */
 export interface Asked {
@@ -19,6 +21,8 @@ export interface Asked {
   readonly listener: string
   /** The client's address; undefined on a Unix socket. */
   readonly peer: IpAddress | undefined
+  /** Absent: the request says nothing of who asks. */
+  readonly evidence?: CallerEvidence | undefined
   readonly destination: Authority
 }
 
@@ -57,21 +61,30 @@ export interface Denied {
 export type Verdict = Admitted | Denied
 
 /**
- * Who the listener speaks for when this peer uses it: undefined where it is not in settings (any more), names no
- * resource, or does not serve the peer. On a listener with `clients`, a peer without an address is a stranger.
+ * Who the listener speaks for when this peer uses it: undefined where it is not in settings (any more), does not serve the
+ * peer, or does not know who it is. On a listener with `clients`, a peer without an address is a stranger.
  */
 export function speakerFor(
   inForce: InForce,
-  asked: { readonly listener: string; readonly peer: IpAddress | undefined },
+  asked: Omit<Asked, 'destination'>,
 ): ResourcePolicy | undefined {
   const listener = inForce.settings.outbound.find(({ name }) => name === asked.listener)
-  if (listener?.resource === undefined) return undefined
-  if (listener.clients !== undefined) {
-    const { peer } = asked
-    if (peer === undefined) return undefined
-    if (!listener.clients.some((prefix) => prefixCovers(prefix, peer))) return undefined
-  }
-  return inForce.snapshot.resources.get(listener.resource.key)
+  if (listener === undefined) return undefined
+  const { clients } = listener
+  if (clients !== undefined && !isCovered(clients, asked.peer)) return undefined
+  const resource = listener.resource ?? callerOf(listener.callers, asked)?.resource
+  return resource && inForce.snapshot.resources.get(resource.key)
+}
+
+/** Credentials say it alone; where the client comes from counts only without any. */
+function callerOf(
+  callers: readonly OutboundCaller[],
+  { peer, evidence }: Omit<Asked, 'destination'>,
+): OutboundCaller | undefined {
+  if (evidence === undefined) return callers.find(({ prefixes }) => isCovered(prefixes, peer))
+  if (evidence.kind === 'rejected') return undefined
+  const { user, secretHash } = evidence
+  return callers.find(({ basic }) => basic?.user === user && basic.secretHash === secretHash)
 }
 
 /** Decides a request by what is in force now. Nothing in force denies. Pure. */

@@ -195,12 +195,20 @@ function checkProof(
 }
 
 function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Findings): void {
-  const { clients, listen, resource } = value
+  const { callers, clients, listen, resource } = value
   const clientsPath = [...path, 'clients']
-  if (resource === undefined && !findings.foundWithin([...path, 'resource'])) {
+  if (resource !== undefined && callers.length > 0) {
+    const message = 'a listener speaks for its `resource` or for `callers`, not for both'
+    findings.error([...path, 'callers'], message, 'key')
+  }
+  const isUnfound = [
+    [...path, 'resource'],
+    [...path, 'callers'],
+  ].some((one) => findings.foundWithin(one))
+  if (resource === undefined && callers.length === 0 && !isUnfound) {
     findings.warning(
       path,
-      'the listener names no `resource`: it refuses every request as `unknown-caller`',
+      'the listener names neither `resource` nor `callers`: it refuses every request as `unknown-caller`',
     )
   }
   if (resource !== undefined && clients === undefined && !isLocalOnly(listen)) {

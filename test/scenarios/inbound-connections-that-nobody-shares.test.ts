@@ -34,3 +34,25 @@ for (const one of sharingCases) {
     bob.destroy()
   })
 }
+
+void t.test('nor is one that a request of that kind was sent again over', async (t) => {
+  const origin = await startRawOrigin({
+    onData(socket, text) {
+      // Given up as the second request of a connection arrives.
+      if (/^GET [^]*GET [^]*NTLM/.test(text)) socket.destroy()
+      else if (text.endsWith('\r\n\r\n')) socket.write(answerFor({ note: '', isShared: true }))
+    },
+  })
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(`http://${origin.authority}`))
+  const [alice, bob] = [await connectRaw(world), await connectRaw(world)]
+  alice.send('GET / HTTP/1.1\r\nHost: orders.test\r\n\r\n')
+  t.equal((await alice.response()).status, 200)
+  alice.send('GET / HTTP/1.1\r\nHost: orders.test\r\nAuthorization: NTLM a\r\n\r\n')
+  t.equal((await alice.response()).status, 200)
+  bob.send('GET /next HTTP/1.1\r\nHost: orders.test\r\n\r\n')
+  t.equal((await bob.response()).status, 200)
+  t.notOk(origin.received.some((text) => text.includes('NTLM') && text.includes('/next')))
+  alice.destroy()
+  bob.destroy()
+})
