@@ -184,7 +184,7 @@ function readBackend(
   if (authority === undefined) {
     findings.error(
       path,
-      `${quote(value.backend)} is no back end; ${quote(rest)} is not \`host:port\``,
+      `${quote(value.backend)} is no back end; ${quote(rest.replace(/^.*@/, '***@'))} is not \`host:port\``,
     )
     return undefined
   }
