@@ -220,7 +220,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
 
   #takePooled(admitted: Admitted, asked: Asked): Pooled<Upstream> | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.upstreams.take(poolKey(admitted, asked.destination))
+    return this.#context.upstreams.take(poolKey(admitted, asked))
   }
 
   #sendPooled(
@@ -279,7 +279,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     }
     const connection = upstreamOver(stream)
     const { version } = admitted.inForce
-    const key = poolKey(admitted, asked.destination)
+    const key = poolKey(admitted, asked)
     this.#pooled = upstream.kind === 'dialled' ? { connection, key, version, address } : undefined
     this.#send(connection)
   }

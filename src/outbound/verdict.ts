@@ -5,6 +5,7 @@ import { readProofs } from '../identity/read-proofs.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
+import type { EndpointTls } from '../perimeter/resource.ts'
 import { judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { GuardRefusal } from '../policy/address-guard.ts'
@@ -33,7 +34,14 @@ export type Route =
   /** This instance fronts it: in-process, never resolved or dialled, whatever stage allowed it. */
   | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
   /** Another instance fronts it: its endpoint, as written, without the guard. */
-  | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  | {
+      readonly kind: 'peer'
+      readonly member: ResourcePolicy
+      readonly endpoint: Authority
+      /** Set: the stream proves over TLS whose it is. */
+      readonly tls: EndpointTls | undefined
+      readonly name: Hostname
+    }
   /** Asked of the upstream proxy: neither resolved here nor guarded by address. */
   | { readonly kind: 'proxied'; readonly proxy: UpstreamProxy }
   /** Everything else: resolved, guarded, dialled. */
@@ -131,7 +139,8 @@ function routeTo(destination: Authority, inForce: InForce): Route {
   if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
   const endpoint = member?.resource?.endpoint
   if (member === undefined || endpoint === undefined) return routeOutside(destination, inForce)
-  return { kind: 'peer', member, endpoint }
+  const tls = member.resource?.endpointTls
+  return { kind: 'peer', member, endpoint, tls, name: host.name }
 }
 
 function routeOutside(destination: Authority, { settings }: InForce): Route {
@@ -159,7 +168,7 @@ export function routeKey(route: Route): string {
     case 'fronted':
       return `fronted ${route.member.id.key}`
     case 'peer':
-      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
+      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)} ${JSON.stringify(route.tls)}`
     case 'proxied':
       return `proxied ${route.proxy.scheme} ${formatAuthority(route.proxy.authority)}`
     case 'outside':

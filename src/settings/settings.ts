@@ -60,8 +60,8 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
-  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
-  readonly protocol: 'http' | 'tcp'
+  /** `member`: it takes streams of members from other instances. `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp' | 'member'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
