@@ -326,7 +326,7 @@ export class ConnectRequest implements UnderWay {
     { asked, head }: { asked: Asked; head: Buffer },
   ): void {
     const { destination } = asked
-    const kept = keepForRequests(this.#context, { upstream, admitted, address, destination })
+    const kept = keepForRequests(this.#context, { upstream, admitted, address, asked })
     this.#finish('complete', 200)
     const { host, port } = destination
     const direct = { host, port, evidence: asked.evidence }

@@ -1,7 +1,7 @@
 import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
-import type { Admitted } from './verdict.ts'
-import { type Authority, formatAuthority } from '../wire/authority.ts'
+import { formatAuthority } from '../wire/authority.ts'
+import type { Admitted, Asked } from './verdict.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its
@@ -37,13 +37,16 @@ const defaultLimits: PoolLimits = { perDestination: 256, total: 1024 }
 
 /**
  * The scheme is always http: what is encrypted goes through CONNECT and is never pooled. THREAT: a server that takes the
- * connection for the client (NTLM) must not take one member for another.
+ * connection for the client (NTLM) must not take one member for another; and a stream to an instance that asks who sends has
+ * said at its start for which client it is.
  */
 export function poolKey(
-  { inForce, resource }: Pick<Admitted, 'inForce' | 'resource'>,
-  destination: Authority,
+  { inForce, resource, route }: Pick<Admitted, 'inForce' | 'resource' | 'route'>,
+  { destination, peer }: Asked,
 ): string {
-  return `${inForce.version} ${resource.id.key} http ${formatAuthority(destination)}`
+  const key = `${inForce.version} ${resource.id.key} http ${formatAuthority(destination)}`
+  if (route.kind !== 'peer' || route.tls === undefined) return key
+  return `${key} for ${peer?.text ?? 'a Unix socket'}`
 }
 
 export class ConnectionPool<Connection extends Keepable> {

@@ -169,7 +169,7 @@ export class ForwardRequest implements Unanswered {
 
   #takePooled(admitted: Admitted, asked: Asked): OriginPooled | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.pool.take(poolKey(admitted, asked.destination))
+    return this.#context.pool.take(poolKey(admitted, asked))
   }
 
   #sendPooled(
@@ -222,7 +222,7 @@ export class ForwardRequest implements Unanswered {
       return
     }
     const { version } = admitted.inForce
-    const key = poolKey(admitted, asked.destination)
+    const key = poolKey(admitted, asked)
     this.#begun().sendOn({ connection, key, version, address })
   }
 

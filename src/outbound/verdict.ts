@@ -1,7 +1,11 @@
+import { homesIn } from '../identity/identify.ts'
 import { isCovered } from '../identity/identity-rules.ts'
+import type { Proof } from '../identity/proof.ts'
+import { readProofs } from '../identity/read-proofs.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
+import type { EndpointTls } from '../perimeter/resource.ts'
 import { type FirstBytes, judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { GuardRefusal } from '../policy/address-guard.ts'
@@ -29,7 +33,14 @@ export type Route =
   /** This instance fronts it: in-process, never resolved or dialled, whatever stage allowed it. */
   | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
   /** Another instance fronts it: its endpoint, as written, without the guard. */
-  | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  | {
+      readonly kind: 'peer'
+      readonly member: ResourcePolicy
+      readonly endpoint: Authority
+      /** Set: the stream proves over TLS whose it is. */
+      readonly tls: EndpointTls | undefined
+      readonly name: Hostname
+    }
   /** Asked of the upstream proxy: neither resolved here nor guarded by address. */
   | { readonly kind: 'proxied'; readonly proxy: UpstreamProxy }
   /** Everything else: resolved, guarded, dialled. */
@@ -63,7 +74,7 @@ export function speakerFor(
   if (listener === undefined) return undefined
   const { clients } = listener
   if (clients !== undefined && !isCovered(clients, asked.peer)) return undefined
-  const resource = listener.resource ?? callerOf(listener.callers, asked)?.resource
+  const resource = listener.resource ?? callerOf(listener.callers, asked, inForce)?.resource
   return resource && inForce.snapshot.resources.get(resource.key)
 }
 
@@ -71,11 +82,31 @@ export function speakerFor(
 function callerOf(
   callers: readonly OutboundCaller[],
   { peer, evidence }: Omit<Asked, 'destination'>,
+  inForce: InForce,
 ): OutboundCaller | undefined {
   if (evidence === undefined) return callers.find(({ prefixes }) => isCovered(prefixes, peer))
   if (evidence.kind === 'rejected') return undefined
+  if (evidence.kind === 'token') {
+    return callers.find((caller) => isProven(caller, evidence.proof, inForce))
+  }
   const { user, secretHash } = evidence
   return callers.find(({ basic }) => basic?.user === user && basic.secretHash === secretHash)
+}
+
+/** Whether it is this member's token, made for us, of an issuer that may speak for it. The exchange watches its time. */
+function isProven(
+  { resource, tokenAudience: audience }: OutboundCaller,
+  proof: Proof,
+  { settings, snapshot }: InForce,
+): boolean {
+  if (audience === undefined) return false
+  const read = readProofs([proof], {
+    speakers: settings.identity.speakers,
+    audience,
+    now: Number.NEGATIVE_INFINITY,
+    homeOf: homesIn(snapshot),
+  })
+  return read.kind === 'proven' && read.statement.resource?.key === resource.key
 }
 
 /** Decides a request by what is in force now. Nothing in force denies. Pure. */
@@ -107,7 +138,8 @@ function routeTo(destination: Authority, inForce: InForce): Route {
   if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
   const endpoint = member?.resource?.endpoint
   if (member === undefined || endpoint === undefined) return routeOutside(destination, inForce)
-  return { kind: 'peer', member, endpoint }
+  const tls = member.resource?.endpointTls
+  return { kind: 'peer', member, endpoint, tls, name: host.name }
 }
 
 function routeOutside(destination: Authority, { settings }: InForce): Route {
@@ -135,7 +167,7 @@ export function routeKey(route: Route): string {
     case 'fronted':
       return `fronted ${route.member.id.key}`
     case 'peer':
-      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
+      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)} ${JSON.stringify(route.tls)}`
     case 'proxied':
       return `proxied ${route.proxy.scheme} ${formatAuthority(route.proxy.authority)}`
     case 'outside':

@@ -203,7 +203,8 @@ function readMapping(
     if (seen.has(key)) findings.error([...path, 'name'], `${quote(text)} is mapped twice`)
     seen.add(key)
     const resource = readReference(reference, { ...context, path: [...path, 'resource'] })
-    const perimeter = of === undefined ? undefined : readPerimeter(of, { ...context, path })
+    const perimeter =
+      of === undefined ? undefined : readPerimeter(of, { ...context, path: [...path, 'perimeter'] })
     return resource === undefined ? [] : [{ name, resource, perimeter }]
   })
 }

@@ -37,7 +37,7 @@ export function readInbound(
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     const listener: InboundListener = {
       name: value.name,
-      protocol: hasTcpBackend(resource, context.resources) ? 'tcp' : 'http',
+      protocol: protocolOf(value, hasTcpBackend(resource, context.resources)),
       listen: { host: value.listen.host, port: value.listen.port },
       network: value.network,
       clients: readPrefixes(value.clients ?? [], {
@@ -74,6 +74,11 @@ export function readInbound(
     }
     return { value: listener, path }
   })
+}
+
+function protocolOf({ accepts }: InboundValue, isTcp: boolean): InboundListener['protocol'] {
+  if (accepts === 'members') return 'member'
+  return isTcp ? 'tcp' : 'http'
 }
 
 function hasTcpBackend(id: ResourceId | undefined, resources: readonly Resource[]): boolean {

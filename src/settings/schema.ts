@@ -11,7 +11,7 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { egressShape } from './egress-schema.ts'
-import { clientCertificates } from './certificates-schema.ts'
+import { clientCertificates, memberProofs } from './certificates-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
 import { listenerName, listenPort, outboundListener, prefixes } from './outbound-schema.ts'
 import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
@@ -80,6 +80,7 @@ const resource = object({
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',
   ),
+  ...memberProofs,
   publicNetworkAccess: optional(
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
@@ -102,6 +103,11 @@ const resource = object({
 const inboundListener = object({
   name: required(listenerName, 'name of the listener, for logs'),
   listen: required(tcpAddress, 'where it listens'),
+  accepts: defaulted(choice(['clients', 'members']), {
+    default: 'clients',
+    description:
+      '`members`: streams of members that other instances serve, which prove it by `tls.clientCertificates`; they go to the other listeners here',
+  }),
   network: defaulted(choice(['public', 'private']), {
     default: 'public',
     description:

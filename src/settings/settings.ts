@@ -60,8 +60,8 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
-  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
-  readonly protocol: 'http' | 'tcp'
+  /** `member`: it takes streams of members from other instances. `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp' | 'member'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
@@ -130,6 +130,8 @@ export interface OutboundCaller {
   /** Whoever comes from here without credentials is this member; no two callers share an address. */
   readonly prefixes: readonly Prefix[]
   readonly basic: BasicCaller | undefined
+  /** Whoever presents a token of the member's identity that was made for this audience is this member. */
+  readonly tokenAudience: string | undefined
 }
 
 export interface BasicCaller {

@@ -38,3 +38,12 @@ resourceAssociations:
     t.match(said.join(''), '; 0 warnings')
   })
 }
+
+void t.test('every way to start it gives the engine the same flag', async (t) => {
+  const flag = '--max-semi-space-size=4'
+  const root = path.resolve(import.meta.dirname, '../..')
+  const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
+  t.equal(read('src/main.ts').split('\n')[0], `#!/usr/bin/env -S node ${flag}`)
+  t.match(read('Dockerfile'), `ENTRYPOINT ["node", "${flag}", "dist/main.js"]`)
+  t.match(read('package.json'), `"ringfence": "node ${flag} src/main.ts"`)
+})

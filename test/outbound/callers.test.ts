@@ -338,6 +338,33 @@ void t.test(
   },
 )
 
+void t.test('a member that this instance fronts is told which caller it was', async (t) => {
+  const { origin, fixture } = await startGateway(t)
+  const parts = gateway(origin.port)
+  await fixture.swap({
+    ...parts,
+    resources: [
+      { id: 'orders' },
+      { id: 'catalog' },
+      { id: 'vault', hosts: ['vault.example'], backend: 'http://127.0.0.1:1' },
+    ],
+    perimeters: (parts.perimeters ?? []).map((perimeter) => ({
+      ...perimeter,
+      associations: [...(perimeter.associations ?? []), { resource: 'vault' }],
+    })),
+  })
+  for (const fields of [asOrders, asCatalog]) {
+    const client = await fixture.connect()
+    client.send(`CONNECT vault.example:443 HTTP/1.1\r\nHost: vault.example:443\r\n${fields}\r\n`)
+    await client.response()
+    client.destroy()
+  }
+  t.match(
+    fixture.delivered.map(({ delivery }) => delivery.source.name),
+    ['orders', 'catalog'],
+  )
+})
+
 void t.test('no secret is in a record', async (t) => {
   const { origin, fixture } = await startGateway(t)
   for (const fields of [asOrders, asCatalog, basic('orders', 'planted-secret')]) {
