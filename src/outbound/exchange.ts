@@ -149,10 +149,11 @@ export class Exchange implements Judged {
   hear(first: FirstBytes): ContentReason | 'policy-revoked' | 'internal-error' | undefined {
     const standing = this.#standing
     if (standing === undefined || this.#record === undefined) return 'internal-error'
-    this.#standing = { ...standing, first }
-    const verdict = decide(standing.asked, this.#ports.currentInForce())
+    const now = { ...this.#standingNow(standing), first }
+    this.#standing = now
+    const verdict = decide(now.asked, this.#ports.currentInForce())
     if (verdict.kind === 'denied') return 'policy-revoked'
-    const decision = judgeFirst(first, standing.asked, verdict)
+    const decision = judgeFirst(first, now.asked, verdict)
     if (decision === undefined) return undefined
     const { destination } = this.#record
     const name = nameIn(first)
