@@ -59,6 +59,8 @@ export const failureReasons = [
   'backend-timeout',
   'backend-reset',
   'backend-invalid',
+  'upstream-proxy-failed',
+  'upstream-proxy-refused',
   'loop',
 ] as const
 

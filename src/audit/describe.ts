@@ -43,6 +43,8 @@ export const endDescriptions = {
   'backend-timeout': 'The other side did not answer in time',
   'backend-reset': 'The other side broke the connection',
   'backend-invalid': 'The other side gave an answer that is not valid HTTP',
+  'upstream-proxy-failed': 'The upstream proxy could not be used',
+  'upstream-proxy-refused': 'The upstream proxy refused the connection',
   'name-mismatch': 'The tunnel held another name than the one that was decided',
   'tls-name-absent': 'The TLS inside the tunnel asked for no name',
   'tls-names-several': 'The TLS inside the tunnel asked for more than one name',

@@ -144,7 +144,7 @@ function protocolOf(protocol: string): string {
 }
 
 function formatDestination(destination: RecordDestination): string {
-  const { resourceId, fullyQualifiedDomainName, ipAddress, port } = destination
+  const { resourceId, fullyQualifiedDomainName, ipAddress, port, upstreamProxy } = destination
   let text = '"destination":{'
   if (resourceId !== undefined) text += resourceIdOf(resourceId)
   if (fullyQualifiedDomainName !== undefined) {
@@ -152,6 +152,7 @@ function formatDestination(destination: RecordDestination): string {
   }
   if (ipAddress !== undefined) text += `"ipAddress":"${escapeText(ipAddress)}",`
   if (port !== undefined) text += `"port":"${port}",`
+  if (upstreamProxy !== undefined) text += `"upstreamProxy":"${escapeText(upstreamProxy)}",`
   return text + protocolOf(destination.protocol)
 }
 

@@ -40,6 +40,8 @@ export interface RecordDestination {
   readonly ipAddress: string | undefined
   readonly port: number | undefined
   readonly protocol: string
+  /** `host:port` of the proxy that resolves the name and dials instead of us: nobody here has seen an address. */
+  readonly upstreamProxy?: string | undefined
 }
 
 export interface RecordEnd {

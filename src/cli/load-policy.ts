@@ -34,6 +34,7 @@ export async function loadPolicy(
     perimeters,
     ownListeners: createOwnListeners(listenersOf(settings)),
     backendAuthorities: new Map(),
+    proxyAuthorization: undefined,
   })
 }
 

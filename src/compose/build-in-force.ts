@@ -22,6 +22,7 @@ export interface OpenInput {
   /** Where this instance listens: it must not be talked into dialling itself. */
   readonly ownListeners: () => readonly OwnListener[]
   readonly backendAuthorities: BackendAuthorities
+  readonly proxyAuthorization: string | undefined
 }
 
 /** Compiles and freezes everything that a decision reads, on this thread. */
@@ -80,5 +81,6 @@ export function openInForce(input: OpenInput): InForce {
     snapshot,
     guard,
     backendAuthorities: input.backendAuthorities,
+    proxyAuthorization: () => input.proxyAuthorization,
   })
 }

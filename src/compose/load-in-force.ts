@@ -15,6 +15,7 @@ import {
 } from './prepare-in-force.ts'
 import { prepareOffThread } from './prepare-off-thread.ts'
 import { readBackendAuthorities } from './read-backend-authorities.ts'
+import { readProxyAuthorization } from './read-proxy-authorization.ts'
 import { type ListenerPems, readSecureContexts } from './read-secure-contexts.ts'
 
 export interface LoadRequest extends PrepareRequest {
@@ -77,8 +78,10 @@ async function open(
   try {
     const pems = await readSecureContexts(settings)
     const backendAuthorities = await readBackendAuthorities(settings)
+    const proxyAuthorization = await readProxyAuthorization(settings)
     const { ownListeners, filling } = given
-    const inForce = openInForce({ settings, policy, ownListeners, backendAuthorities })
+    const parts = { settings, policy, ownListeners, backendAuthorities, proxyAuthorization }
+    const inForce = openInForce(parts)
     const rest = { running, pems, needsRestart, warnings, watchPaths }
     return { kind: 'loaded', inForce, policy, filling, ...rest }
   } catch (error) {

@@ -6,20 +6,27 @@ import type { Settings } from '../settings/settings.ts'
 import { MiB } from '../units.ts'
 
 /**
- * Reads what the certificates of back ends are verified against, so that no request ever waits for a disk. Throws
+ * Reads what the certificates of back ends and of the upstream proxy are verified against, so that no request ever waits for a disk. Throws
  * `PerimeterError` RF_SETTINGS with one line for each file that cannot be read or holds no certificate: `check` has read
  * it a moment ago, but it may have changed since.
  */
 export async function readBackendAuthorities(settings: Settings): Promise<BackendAuthorities> {
   const authorities = new Map<string, string>()
   const problems = new Map<string, string>()
-  for (const { id, backend } of settings.resources) {
-    const file = backend?.caFile
+  const named = settings.resources.map(({ id, backend }) => ({
+    file: backend?.caFile,
+    setting: `resource \`${id.name}\`: \`backendCaFile\``,
+  }))
+  const ofProxy = {
+    file: settings.egress.upstreamProxy?.caFile,
+    setting: '`egress.upstreamProxy.caFile`',
+  }
+  for (const { file, setting } of [...named, ofProxy]) {
     if (file === undefined || authorities.has(file) || problems.has(file)) continue
     const read = await readText(file, MiB)
     const problem = read.kind === 'text' ? judgePem(read.text) : read.message
     if (problem !== undefined) {
-      problems.set(file, `resource \`${id.name}\`: \`backendCaFile\` \`${file}\`: ${problem}`)
+      problems.set(file, `${setting} \`${file}\`: ${problem}`)
     } else if (read.kind === 'text') authorities.set(file, read.text)
   }
   if (problems.size > 0) throw new PerimeterError('RF_SETTINGS', [...problems.values()].join('\n'))

@@ -52,6 +52,7 @@ export interface ThreadPolicy {
   readonly settings: Settings
   readonly policy: CompiledPolicy
   readonly backendAuthorities: BackendAuthorities
+  readonly proxyAuthorization: string | undefined
   readonly pems: ListenerPems
   /** For each thread, the figures of resources. */
   readonly resources: readonly Counts['resources'][]

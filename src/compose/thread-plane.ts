@@ -159,13 +159,14 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
 
   /** In force everywhere at once, or nowhere. */
   async function commit(next: NextInForce): Promise<void> {
-    const { settings, backendAuthorities } = next.inForce
+    const { settings, backendAuthorities, proxyAuthorization } = next.inForce
     const keys = settings.resources.map(({ id }) => id.key)
     const resources = shared.resourcesOf(keys)
     const policy: ThreadPolicy = {
       settings,
       policy: next.policy,
       backendAuthorities,
+      proxyAuthorization: proxyAuthorization(),
       pems: withTicketKeys(next.pems),
       resources,
       slots: shared.slotsOf(keys),

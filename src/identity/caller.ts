@@ -26,6 +26,8 @@ export interface Evidence {
   readonly listener: string
   /** Values of the listener's forwarded header, in order. */
   readonly forwarded: readonly string[]
+  /** Fields that are none were taken out before we saw them, so that one may have come although it is not here. */
+  readonly mayLackFields: boolean
   /** Names of every forwarding header that arrived, in any spelling, as spelled. */
   readonly forwardingHeaders: readonly string[]
   /** Every identity header that arrived, in any spelling, in order. */

@@ -18,6 +18,8 @@ export interface EvidenceInput {
   readonly listener: string
   readonly headers: IdentityHeaderNames
   readonly forwardedHeader: ForwardedHeader
+  /** Of a request: whatever read it takes out fields that are none, without a word. */
+  readonly mayLackFields?: boolean
   /** Of the connection's verified client certificate. */
   readonly certificate?: Proof | undefined
   /** What the request's token came to. */
@@ -55,6 +57,7 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     proxied: input.proxied,
     listener: input.listener,
     forwarded,
+    mayLackFields: input.mayLackFields ?? false,
     forwardingHeaders,
     identityHeaders,
     proofs: [certificate, token?.kind === 'proof' ? token.proof : undefined].filter(

@@ -15,10 +15,11 @@ export interface SourceAddress {
 /**
  * Where a request comes from: the socket's peer, or, if that is a trusted proxy, what it says. Who sends a PROXY header has
  * said it there: it passes on bytes that it does not read, a client's `X-Forwarded-For` among them. Each hop vouches only for
- * the one to its left, so the list is read from the right and only as far as trusted proxies go.
+ * the one to its left, so the list is read from the right and only as far as trusted proxies go. Where all are trusted, it
+ * is the leftmost, unless that may be what is left of a list.
  */
 export function readSourceAddress(
-  { peer, peerPort, proxied, forwarded }: Evidence,
+  { peer, peerPort, proxied, forwarded, mayLackFields }: Evidence,
   { trustedProxies, forwardedHeader }: IdentityRules,
 ): SourceAddress | Unidentified {
   if (proxied?.kind === 'forwarded') {
@@ -36,7 +37,9 @@ export function readSourceAddress(
       return { kind: 'bad-request', detail: 'forwarded header that cannot be parsed' }
     }
     source = { kind: 'source', address: hop.address, port: hop.port, believed: true }
-    if (!isCovered(trustedProxies, hop.address)) break
+    if (!isCovered(trustedProxies, hop.address)) return source
   }
+  // THREAT: a client that spoils the line that a proxy appends its address to would be that proxy, or the next one.
+  if (mayLackFields) return { kind: 'bad-request', detail: 'no client in the forwarded header' }
   return source
 }

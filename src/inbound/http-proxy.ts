@@ -8,6 +8,11 @@ import { isIdempotent } from '../wire/methods.ts'
 import type { Backends, BackendTarget } from './backends.ts'
 import type { CalledMessage, CalledResponse } from './client-side.ts'
 import type { BackendResponse } from './relay-response.ts'
+import {
+  hasBindingChallenge,
+  hasBindingCredentials,
+  mayLeaveContent,
+} from '../wire/connection-sharing.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 
 /**
@@ -77,6 +82,10 @@ function callBackend(
   { web, backends }: { web: Web; backends: Backends },
 ): BackendCall {
   const { message, response, target } = options
+  // Nobody else may use a connection on which somebody is known, or content may be unread.
+  const isShared =
+    !hasBindingCredentials(options.rawHeaders) &&
+    !(options.hasBody && mayLeaveContent(message.method ?? ''))
   let current: ClientRequest | undefined
   let answer: IncomingMessage | undefined
   let isDone = false
@@ -87,6 +96,8 @@ function callBackend(
       current = backendRequest
       backendRequest.path = message.url ?? '/'
       backendRequest.once('response', (backendResponse: IncomingMessage) => {
+        // Asked when the answer is whole, for whether the agent keeps the connection.
+        if (hasBindingChallenge(backendResponse.rawHeaders)) backendRequest.shouldKeepAlive = false
         if (isDone) return
         isDone = true
         answer = backendResponse
@@ -110,7 +121,7 @@ function callBackend(
       response,
       {
         target: { protocol: `${scheme}:`, host, hostname: host, port },
-        agent: isFirst ? pooled : fresh,
+        agent: isFirst && isShared ? pooled : fresh,
         buffer: body,
         secure: true,
         xfwd: false,

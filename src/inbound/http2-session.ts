@@ -162,6 +162,8 @@ function handshake({ connection, limits }: ClientSessionOptions): ServerHttp2Ses
     },
     maxHeaderListPairs: limits.headerCount + countAllowance,
     maxSessionInvalidFrames,
+    // A padded value is handed over and refused with an answer and a record: else it would be taken out in silence.
+    strictFieldWhitespaceValidation: false,
     // What a back end says twice is its own affair, as over HTTP/1.1.
     strictSingleValueFields: false,
   })

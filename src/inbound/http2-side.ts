@@ -79,6 +79,8 @@ export class Http2Side implements ClientSide {
       httpVersion: '1.1',
       rawHeaders,
       isSecure,
+      // What follows HPACK's tables is judged by nghttp2, and Node does not ask it what it took out.
+      mayLackFields: true,
       peer,
       peerPort,
       proxied,

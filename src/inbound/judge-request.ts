@@ -23,6 +23,8 @@ export interface RequestFacts extends ConnectionFacts {
   readonly httpVersion: string
   readonly rawHeaders: RawHeaders
   readonly isSecure: boolean
+  /** It came by a library that takes out fields that are none, without a word. */
+  readonly mayLackFields?: boolean
   /** What its token came to. `prove` sets it, once, before the request is judged; absent: there is none. */
   token?: TokenFinding | undefined
 }

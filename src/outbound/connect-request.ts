@@ -134,6 +134,8 @@ export class ConnectRequest implements UnderWay {
       ports,
       dialPeer,
       protocol,
+      rawHeaders: request.rawHeaders,
+      via: this.#context.via,
       signal: this.#aborted,
       readBy: 'tunnel',
     })
@@ -146,7 +148,7 @@ export class ConnectRequest implements UnderWay {
         this.#refuse(reached)
         return
       case 'failed':
-        this.#answer(this.#describe(reached.reason), reached.reason)
+        this.#answer(this.#describe(reached.reason, reached.message), reached.reason)
         return
       case 'gone':
         this.#close('client-closed')
@@ -207,9 +209,10 @@ export class ConnectRequest implements UnderWay {
     else this.#refuse({ decision: this.#exchange.deny('internal-error') })
   }
 
-  #describe(reason: RefusalReason): Refusal {
+  #describe(reason: RefusalReason, message?: string): Refusal {
     const { correlationId } = this.#exchange
-    return describeRefusal({ reason, correlationId, destination: this.#asked?.destination })
+    const destination = this.#asked?.destination
+    return describeRefusal({ reason, correlationId, destination, message })
   }
 
   #answer(refusal: Refusal, closeReason: CloseReason): void {

@@ -4,7 +4,7 @@ import type { Decision } from '../policy/decision.ts'
 import type { CloseReason } from '../reasons.ts'
 import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
-import type { Authority } from '../wire/authority.ts'
+import { type Authority, formatAuthority } from '../wire/authority.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import { OpenSlot } from './open-slot.ts'
@@ -271,10 +271,11 @@ export function describeDestination(
   const { host, port } = asked.destination
   const route = more.admitted?.route
   return {
-    resourceId: route === undefined || route.kind === 'outside' ? undefined : route.member.id,
+    resourceId: route !== undefined && 'member' in route ? route.member.id : undefined,
     fullyQualifiedDomainName: host.kind === 'name' ? host.name : undefined,
     ipAddress: more.address?.text ?? (host.kind === 'address' ? host.text : undefined),
     port,
     protocol: more.protocol,
+    upstreamProxy: route?.kind === 'proxied' ? formatAuthority(route.proxy.authority) : undefined,
   }
 }

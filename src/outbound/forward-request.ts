@@ -185,12 +185,14 @@ export class ForwardRequest implements Unanswered {
       ports,
       dialPeer,
       protocol,
+      rawHeaders: this.#request.rawHeaders,
+      via: this.#context.via,
       signal,
     })
     if (reached.kind === 'reached') await this.#goOn(reached, asked)
     else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
     else if (reached.kind === 'denied') this.#refuse(reached)
-    else if (reached.kind === 'failed') this.#answer(reached.reason)
+    else if (reached.kind === 'failed') this.#answer(reached.reason, reached.message)
     else this.leave()
   }
 
@@ -327,8 +329,8 @@ export class ForwardRequest implements Unanswered {
     this.#say(refuse(this.#exchange, { ...refusing, asked, protocol, html }), 'complete')
   }
 
-  #answer(reason: FailureReason): void {
-    this.#say(this.#word({ reason }), reason)
+  #answer(reason: FailureReason, message?: string): void {
+    this.#say(this.#word({ reason, message }), reason)
   }
 
   #word(said: Said): Refusal {

@@ -7,7 +7,7 @@ import {
   withoutHeaders,
   withoutHopByHop,
 } from '../wire/headers.ts'
-import { hopsOf, type OwnVia } from '../wire/via.ts'
+import { type OwnVia, viaBehind } from '../wire/via.ts'
 
 export const httpPort = 80
 
@@ -34,8 +34,7 @@ export function writeOutgoingHeaders(
   const anonymous = options.names === undefined ? ends : withoutCallerHeaders(ends, options.names)
   const kept = withoutHeaders(anonymous, isReplaced)
   const host = formatAuthority(options.authority, httpPort)
-  const passed = hopsOf(raw).map((pseudonym) => `1.1 ${pseudonym}`)
-  const via = [...passed, options.via.value].join(', ')
+  const via = viaBehind(raw, options.via)
   return {
     headers: ['host', host, ...kept, 'via', via],
     removed: namesOnlyIn(ends, anonymous),

@@ -6,6 +6,7 @@ import type { OriginPooled } from './undici.ts'
 import type { Exchange } from './exchange.ts'
 import { type HttpExchangeOptions, sendOver } from './http-exchange.ts'
 import { IdleWatch } from './idle-watch.ts'
+import { hasBindingCredentials, mayLeaveContent } from '../wire/connection-sharing.ts'
 import { bodyIdleMsOf, type ProxyContext } from './proxy-context.ts'
 import { readBody } from './request-body.ts'
 import { ResponseRelay } from './response-relay.ts'
@@ -147,12 +148,20 @@ export class Passage {
     onStall(waitsForOrigin ? 'backend-timeout' : 'body-idle-timeout')
   }
 
+  /** Whether the connection may carry another client's request: nobody is known on it, and nothing can be unread. */
+  #leavesNothing(): boolean {
+    const { method, headers, body } = this.#outgoing
+    if (this.#relay?.bindsConnection === true || hasBindingCredentials(headers)) return false
+    return body === undefined || !mayLeaveContent(method)
+  }
+
   #giveBack(): void {
     const { pool, ports } = this.#options.context
     const pooled = this.#pooled
     this.#pooled = undefined
     if (pooled === undefined) return
-    if (pooled.version !== ports.currentInForce()?.version) pooled.connection.destroy()
+    const isCurrent = pooled.version === ports.currentInForce()?.version
+    if (!isCurrent || !this.#leavesNothing()) pooled.connection.destroy()
     // undici closes it itself where the answer came before the end of the request.
     else pool.give(pooled)
   }

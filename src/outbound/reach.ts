@@ -5,16 +5,28 @@ import type { CancelSignal } from '../transport/cancellation.ts'
 import type { Dialled, ReadBy } from '../transport/dial.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
 import type { IpAddress } from '../wire/address.ts'
+import type { RawHeaders } from '../wire/headers.ts'
+import { type OwnVia, viaBehind } from '../wire/via.ts'
 import { findCandidates, vet } from './candidates.ts'
 import { describeDestination, type Exchange } from './exchange.ts'
 import type { OutboundPorts } from './ports.ts'
-import { type Admitted, type Asked, decide, denied, type Denied, type Route } from './verdict.ts'
+import { complain, connectThrough } from './upstream-proxy.ts'
+import {
+  type Admitted,
+  type Asked,
+  decide,
+  denied,
+  type Denied,
+  refuseProxied,
+  type Route,
+} from './verdict.ts'
 
 /**
  * From an admitted request to a stream that leads to its destination:
  *
  *   fronted ────────────────────────────────────────────────▶ record ─▶ deliver
  *   peer ───────────────────────────────────────────────────▶ record ─▶ dial its endpoint
+ *   proxied ─▶ guard of a literal ──────────────────────────▶ record ─▶ dial the upstream proxy and ask it
  *   outside ─▶ literal, fixed answer or DNS ─▶ guard ───────▶ record ─▶ dial what is vetted
  *                                               └─ nothing left: denied
  *
@@ -36,7 +48,7 @@ export type Reached =
     }
   | Refused
   /** Recorded as allowed. */
-  | { readonly kind: 'failed'; readonly reason: FailureReason }
+  | { readonly kind: 'failed'; readonly reason: FailureReason; readonly message?: string }
   /** The client went away. Recorded as allowed. */
   | { readonly kind: 'gone' }
 
@@ -51,9 +63,12 @@ export interface ReachOptions {
   readonly asked: Asked
   readonly admitted: Admitted
   readonly ports: OutboundPorts
-  /** For the endpoints of peers. */
+  /** For the endpoints of peers and the upstream proxy. */
   readonly dialPeer: DialAuthority
   readonly protocol: string
+  /** Of the request: which listeners it has passed. */
+  readonly rawHeaders: RawHeaders
+  readonly via: OwnVia
   /** Aborted when the client goes away. */
   readonly signal: CancelSignal
   /** Who alone can read what is dialled; absent: whoever likes. */
@@ -68,6 +83,8 @@ export async function reach(options: ReachOptions): Promise<Reached> {
       return deliverTo(admitted.route, options)
     case 'peer':
       return dialPeer(admitted.route, options)
+    case 'proxied':
+      return dialProxied(admitted.route, options)
     case 'outside':
       return dialOutside(options)
   }
@@ -107,6 +124,47 @@ async function dialPeer(
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
   const authority = route.endpoint
   return settle(await options.dialPeer({ authority, timeoutMs, signal, readBy }), options)
+}
+
+async function dialProxied(
+  { proxy }: Extract<Route, { kind: 'proxied' }>,
+  options: ReachOptions,
+): Promise<Reached> {
+  const { asked, admitted, signal, ports, rawHeaders, via, readBy } = options
+  const { inForce, resource } = admitted
+  const { destination } = asked
+  const refusal = refuseProxied(destination, inForce)
+  if (refusal !== undefined) {
+    const { reason, detail } = refusal
+    const { host } = destination
+    const address = host.kind === 'address' ? { address: host } : {}
+    return { ...denied(reason, resource, inForce.version), detail, ...address }
+  }
+  allow(options)
+  if (signal.aborted) return { kind: 'gone' }
+  const through = await connectThrough({
+    proxy,
+    destination,
+    authorization: inForce.proxyAuthorization(),
+    ca: proxy.caFile === undefined ? undefined : inForce.backendAuthorities.get(proxy.caFile),
+    via: viaBehind(rawHeaders, via),
+    maySpeakFirst: readBy === 'tunnel',
+    dial: options.dialPeer,
+    timeoutMs: inForce.settings.timeouts.connectMs,
+    signal,
+  })
+  if (through.kind === 'failed') {
+    if (signal.aborted) return { kind: 'gone' }
+    complain(ports.log, proxy, through)
+    return through
+  }
+  const { socket } = through
+  if (signal.aborted) {
+    socket.destroy()
+    return { kind: 'gone' }
+  }
+  const upstream = { kind: 'dialled', stream: socket } as const
+  return { kind: 'reached', upstream, admitted, address: undefined }
 }
 
 async function dialOutside(options: ReachOptions): Promise<Reached> {

@@ -43,6 +43,8 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
   #pooled: Pooled<Upstream> | undefined
   #fieldLines = ''
   #path = ''
+  /** Of a way to the destination that could not be had, instead of the reason's own sentence. */
+  #failureMessage: string | undefined
   #isSent = false
   #isOver = false
 
@@ -97,7 +99,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     const said =
       reason === 'body-malformed' || reason === 'body-too-slow'
         ? sayingFor(faults[reason])
-        : { reason }
+        : { reason, message: this.#failureMessage }
     this.#say(wordFailure(this.#exchange, { ...said, asked: this.#asked, rawHeaders }))
   }
 
@@ -201,13 +203,18 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
         ports,
         dialPeer,
         protocol,
+        rawHeaders: this.#crossing.block.rawHeaders,
+        via: this.#context.via,
         signal,
         readBy: 'relay',
       })
       if (reached.kind === 'reached') this.#goOn(reached, asked)
       else if (reached.kind === 'denied' && exchange.recorded) this.end('policy-revoked')
       else if (reached.kind === 'denied') this.#refuse(reached)
-      else if (reached.kind === 'failed') this.#crossing.fail(reached.reason)
+      else if (reached.kind === 'failed') {
+        this.#failureMessage = reached.message
+        this.#crossing.fail(reached.reason)
+      }
     } catch (error) {
       this.#fault(error, 'a destination could not be reached')
     }

@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import { cut } from '../transport/cut.ts'
+import { hasBindingChallenge } from '../wire/connection-sharing.ts'
 import { headerValues, type RawHeaders, withoutHeaders, withoutHopByHop } from '../wire/headers.ts'
 import { clientHeaders, forwardedResponseHeaders } from '../wire/response-head.ts'
 import type { Answering } from './answering.ts'
@@ -35,6 +36,8 @@ const maxInterim = 32
 
 export class ResponseRelay implements Answering {
   readonly #options: RelayOptions
+  /** It asks for credentials that hold for the connection it came on. */
+  bindsConnection = false
   #interims = 0
 
   constructor(options: RelayOptions) {
@@ -67,6 +70,7 @@ export class ResponseRelay implements Answering {
   head(status: number, headers: RawHeaders): void {
     const { response, correlationId, mayKeepAlive, onProgress, onFailureBeforeHead } = this.#options
     onProgress(0)
+    this.bindsConnection = hasBindingChallenge(headers)
     if (!mayKeepAlive()) response.shouldKeepAlive = false
     const forwarded = clientHeaders({ status, rawHeaders: headers, correlationId })
     if (forwarded === undefined) {

@@ -3,7 +3,10 @@ import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-st
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
 import { judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
+import type { GuardRefusal } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
+import { isExempt } from '../settings/no-proxy.ts'
+import type { UpstreamProxy } from '../settings/settings.ts'
 import { type IpAddress, prefixCovers } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
@@ -24,6 +27,8 @@ export type Route =
   | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
   /** Another instance fronts it: its endpoint, as written, without the guard. */
   | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  /** Asked of the upstream proxy: neither resolved here nor guarded by address. */
+  | { readonly kind: 'proxied'; readonly proxy: UpstreamProxy }
   /** Everything else: resolved, guarded, dialled. */
   | { readonly kind: 'outside' }
 
@@ -83,13 +88,33 @@ export function denied(
   return { kind: 'denied', decision }
 }
 
-function routeTo({ host }: Authority, inForce: InForce): Route {
-  if (host.kind !== 'name') return { kind: 'outside' }
+function routeTo(destination: Authority, inForce: InForce): Route {
+  const { host } = destination
+  if (host.kind !== 'name') return routeOutside(destination, inForce)
   const member = inForce.snapshot.resourcesByHost.get(host.name)
   if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
   const endpoint = member?.resource?.endpoint
-  if (member === undefined || endpoint === undefined) return { kind: 'outside' }
+  if (member === undefined || endpoint === undefined) return routeOutside(destination, inForce)
   return { kind: 'peer', member, endpoint }
+}
+
+function routeOutside(destination: Authority, { settings }: InForce): Route {
+  const proxy = settings.egress.upstreamProxy
+  if (proxy === undefined || isExempt(proxy.noProxy, destination)) return { kind: 'outside' }
+  return { kind: 'proxied', proxy }
+}
+
+/**
+ * The guard of what the upstream proxy is asked for: an address is judged, of a name nothing is known but that this one
+ * would be the proxy's own machine (RFC 6761 6.3).
+ */
+export function refuseProxied(
+  { host, port }: Authority,
+  { guard }: InForce,
+): GuardRefusal | undefined {
+  if (host.kind === 'address') return guard.refuse({ host, address: host, port })
+  if (host.name !== 'localhost' && !host.name.endsWith('.localhost')) return undefined
+  return { reason: 'address-not-public', detail: 'loopback name' }
 }
 
 /** Equal for routes that lead to the same place by the same means. */
@@ -99,6 +124,8 @@ export function routeKey(route: Route): string {
       return `fronted ${route.member.id.key}`
     case 'peer':
       return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
+    case 'proxied':
+      return `proxied ${route.proxy.scheme} ${formatAuthority(route.proxy.authority)}`
     case 'outside':
       return 'outside'
   }
@@ -113,7 +140,7 @@ export interface Standing {
   /** `ResourceId.key` of the member that the listener spoke for. */
   readonly resource: string
   readonly route: string
-  /** The address that was dialled; undefined for a fronted member. */
+  /** The address that was dialled; undefined for a fronted member and behind an upstream proxy. */
   readonly address: IpAddress | undefined
   /** What was said first in a tunnel, once it was. */
   readonly hello: ClientHello | undefined
@@ -141,6 +168,9 @@ export function judgeAgain(standing: Standing, inForce: InForce | undefined): De
     const { host, port } = asked.destination
     if (address === undefined) return undefined
     if (verdict.inForce.guard.refuse({ host, address, port }) !== undefined) return undefined
+  }
+  if (verdict.route.kind === 'proxied') {
+    if (refuseProxied(asked.destination, verdict.inForce) !== undefined) return undefined
   }
   if (hello !== undefined && judgeHello(hello, asked, verdict)?.effect === 'deny') return undefined
   return verdict.decision

@@ -7,7 +7,8 @@ import { readText } from '../documents/read-text.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import { MiB } from '../units.ts'
-import type { InboundListener, ListenerTls } from './settings.ts'
+import { parseProxyCredentials } from './proxy-credentials.ts'
+import type { InboundListener, ListenerTls, UpstreamProxy } from './settings.ts'
 
 interface Context {
   readonly path: Path
@@ -24,6 +25,7 @@ export async function checkKeyFiles(
   named: {
     readonly inbound: readonly Placed<InboundListener>[]
     readonly resources: readonly Placed<Resource>[]
+    readonly upstreamProxy: UpstreamProxy | undefined
   },
   context: { readonly findings: Findings; readonly now: number },
 ): Promise<readonly string[]> {
@@ -42,6 +44,29 @@ export async function checkKeyFiles(
     if (caFile === undefined) continue
     files.push(caFile)
     await checkAuthorities(caFile, { ...context, path: [...path, 'backendCaFile'] })
+  }
+  files.push(...(await checkUpstreamProxy(named.upstreamProxy, context)))
+  return files
+}
+
+async function checkUpstreamProxy(
+  proxy: UpstreamProxy | undefined,
+  context: Omit<Context, 'path'>,
+): Promise<readonly string[]> {
+  const files: string[] = []
+  const path = ['egress', 'upstreamProxy']
+  if (proxy?.caFile !== undefined) {
+    files.push(proxy.caFile)
+    await checkAuthorities(proxy.caFile, { ...context, path: [...path, 'caFile'] })
+  }
+  if (proxy?.credentialsFile !== undefined) {
+    files.push(proxy.credentialsFile)
+    const at = { ...context, path: [...path, 'credentialsFile'] }
+    const text = await readPem(proxy.credentialsFile, at)
+    // Its content is a secret, and is not quoted.
+    if (text !== undefined && parseProxyCredentials(text) === undefined) {
+      context.findings.error(at.path, 'the file is not one line `user:password`')
+    }
   }
   return files
 }

@@ -1,9 +1,20 @@
-import { choice, defaulted, integer, list, map, object, text } from '../documents/shape.ts'
+import {
+  choice,
+  defaulted,
+  integer,
+  list,
+  map,
+  object,
+  optional,
+  required,
+  text,
+} from '../documents/shape.ts'
 
 /** The part of settings that says what outbound connections may reach. */
 
 const port = integer({ minimum: 1, maximum: 65_535 })
 const prefixes = list(text())
+const path = text({ pattern: '^[^\\u0000]+$', says: 'a path' })
 
 /** What becomes of something that is not as it should be. */
 const leniency = choice(['allow', 'deny', 'log'])
@@ -55,6 +66,25 @@ export const egressShape = object({
       description:
         'TLS inside a CONNECT to a name must ask for that name; what becomes of what does not say it plainly. `deny` holds for Enforced resources; Learning and Audit log it',
     },
+  ),
+  upstreamProxy: optional(
+    object({
+      url: required(text(), '`http://host:port` or `https://host:port`; dialled as written'),
+      credentialsFile: optional(
+        path,
+        'file of one line, `user:password`, for the proxy alone; relative to the settings file',
+      ),
+      caFile: optional(
+        path,
+        "PEM file that the certificate of an `https:` proxy is verified against; absent: the system's authorities",
+      ),
+      noProxy: defaulted(list(text()), {
+        default: [],
+        description:
+          'what is reached directly: `name`, `*.name` or `.name` (below it), a prefix for literals; each with or without `:port`',
+      }),
+    }),
+    'the one way out: everything else is asked of this proxy by CONNECT, and by name only, which no guard sees',
   ),
   nat64: defaulted(prefixes, {
     default: [],

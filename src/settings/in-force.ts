@@ -14,9 +14,11 @@ export interface InForce {
   readonly guard: AddressGuard
   /** As read together with the settings: nothing on the way of a request reads a file. */
   readonly backendAuthorities: BackendAuthorities
+  /** What the upstream proxy wants to see. A function, so that no dump of this object shows it. */
+  readonly proxyAuthorization: () => string | undefined
 }
 
-/** PEM text by `Backend.caFile`: what the certificate of an `https:` back end is verified against. Complete or not in force. */
+/** PEM text by `caFile`: what the certificate of an `https:` back end or upstream proxy is verified against. Complete or not in force. */
 export type BackendAuthorities = ReadonlyMap<string, string>
 
 /** Reads what is in force now; undefined before the first policy is loaded, which denies everything. */

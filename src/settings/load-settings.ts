@@ -62,7 +62,8 @@ export async function loadSettings(
   )
   checkIdentity(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
-  const files = await checkKeyFiles(parts, { findings, now: Date.now() })
+  const { upstreamProxy } = settings.egress
+  const files = await checkKeyFiles({ ...parts, upstreamProxy }, { findings, now: Date.now() })
   return {
     settings,
     resources: parts.resources,
@@ -151,7 +152,7 @@ function assemble(
       tokens,
       speakers: new Map([...context.trust.speakers, ...speakers]),
     },
-    egress: readEgress(value.egress, findings),
+    egress: readEgress(value.egress, { directory, findings }),
     audit: {
       ...value.audit,
       file: value.audit.file === '-' ? '-' : resolve(directory, value.audit.file),

@@ -7,11 +7,15 @@ import { type IpAddress, parseAddress, type Prefix } from '../wire/address.ts'
 import { parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname, parseNamePattern } from '../wire/hostname.ts'
 import { checkGrant, checkNat64, checkPorts } from './check-egress.ts'
+import { readUpstreamProxy } from './read-upstream-proxy.ts'
 import type { SettingsValue } from './schema.ts'
 import type { EgressSettings, PrivateAddressGrant } from './settings.ts'
 
 /** Reads `egress`. What is wrong is reported and left out. */
-export function readEgress(value: SettingsValue['egress'], findings: Findings): EgressSettings {
+export function readEgress(
+  value: SettingsValue['egress'],
+  { directory, findings }: { readonly directory: string; readonly findings: Findings },
+): EgressSettings {
   const path: Path = ['egress']
   const privateAddresses = readGrants(value.privateAddresses, {
     path: [...path, 'privateAddresses'],
@@ -35,6 +39,14 @@ export function readEgress(value: SettingsValue['egress'], findings: Findings): 
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
     tls: value.tls,
     nat64,
+    upstreamProxy:
+      value.upstreamProxy === undefined
+        ? undefined
+        : readUpstreamProxy(value.upstreamProxy, {
+            path: [...path, 'upstreamProxy'],
+            findings,
+            directory,
+          }),
   }
 }
 

@@ -3,7 +3,9 @@ import type { Resource } from '../perimeter/resource.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import type { TlsLeniency } from '../policy/judge-opening.ts'
 import type { IpAddress, Prefix } from '../wire/address.ts'
+import type { Authority } from '../wire/authority.ts'
 import type { Hostname, NamePattern } from '../wire/hostname.ts'
+import type { NoProxy } from './no-proxy.ts'
 import type { PublicJwk } from '../wire/jwks.ts'
 import type { AlternativeName } from '../wire/subject-alternative-names.ts'
 import type { IssuerValue } from './schema.ts'
@@ -182,6 +184,19 @@ export interface EgressSettings {
   readonly tls: TlsLeniency
   /** What the network translates to IPv4: judged as the IPv4 address. */
   readonly nat64: readonly Prefix[]
+  /** Undefined: destinations are resolved, guarded and dialled from here. */
+  readonly upstreamProxy: UpstreamProxy | undefined
+}
+
+/** A proxy that is the one way out. */
+export interface UpstreamProxy {
+  readonly scheme: 'http' | 'https'
+  readonly authority: Authority
+  readonly credentialsFile?: string
+  /** PEM; absent: the system's authorities. */
+  readonly caFile?: string
+  /** Reached directly all the same. */
+  readonly noProxy: readonly NoProxy[]
 }
 
 export interface PrivateAddressGrant {

@@ -8,6 +8,10 @@ import { seconds } from '../units.ts'
  * Questions to DNS servers over c-ares, and nothing but questions: the name goes out as it is, as absolute. Neither
  * search lists nor the hosts file nor a resolver's idea of `localhost` are asked, and nothing is cached here. A name
  * that ought to mean one thing must not come to mean another on some machine.
+ *
+ * Against answers that others forge, c-ares gives each question a random id and a random port, which questions under way
+ * at the same time share, and takes datagrams from the server that it asked alone. It follows no alias: whatever a server
+ * says is judged by address, by the guard.
  */
 
 /** What one record type gave. Times to live in milliseconds. */

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { seconds } from '../units.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import { NameTurns } from './name-turns.ts'
 import { createDnsQueries, type FamilyAnswer } from './dns-query.ts'
 import { monotonicNow } from './slices.ts'
 
@@ -21,9 +22,9 @@ export interface ResolverOptions {
   readonly hosts: ReadonlyMap<Hostname, readonly IpAddress[]>
   /** For everything together: waiting for a turn, both questions, retries. */
   readonly timeoutMs: number
-  /** Names asked for at a time; default 512. Others wait their turn within their `timeoutMs`. */
+  /** Names asked for at a time; default 512, an eighth of them under one domain. Others wait within their `timeoutMs`. */
   readonly concurrency?: number
-  /** Names that wait; default 4096. Further ones count as timed out at once. */
+  /** Names that wait; default 4096, an eighth of them under one domain. Further ones count as timed out at once. */
   readonly maxWaiting?: number
   /** Milliseconds on a monotonic clock. */
   readonly now?: () => number
@@ -42,7 +43,10 @@ const maxCachedAddresses = 40_000
 
 /** Answers count for their time to live, at most this long: a change of DNS must show soon. The guard vets each use. */
 const maxPositiveMs = seconds(30)
-/** How long "no such name" counts. Faults and time-outs are never kept. */
+/**
+ * How long "no such name" counts, whatever time the server gives it (RFC 2308 5), which c-ares does not tell: so short that it
+ * only keeps a client that asks in a loop from asking the server. Faults and time-outs are never kept.
+ */
 const negativeMs = seconds(2)
 /** How long one family's answer waits for the other's (RFC 8305 section 3, "Resolution Delay"). */
 const resolutionDelayMs = 50
@@ -66,60 +70,52 @@ export function createResolver(options: ResolverOptions): Resolver {
   })
   /** Whoever asks for a name that is being asked for shares the answer. */
   const underWay = new Map<Hostname, Promise<Resolution>>()
-  const waiting = new Set<() => void>()
-  let asking = 0
+  const turns = new NameTurns({ atOnce: concurrency, waiting: maxWaiting })
 
   /** Settles once there is something to say; stays under way until both questions are through or time is up. */
   function lookUp(name: Hostname): Promise<Resolution> {
-    const answer = new Promise<Resolution>((resolve) => {
-      let first: FamilyAnswer | undefined
-      let delay: NodeJS.Timeout | undefined
-      const deadline = setTimeout(() => {
-        waiting.delete(begin)
-        leave(first?.kind === 'addresses' ? resolutionOf([first]) : timedOut)
-      }, timeoutMs)
+    const { promise: answer, resolve } = Promise.withResolvers<Resolution>()
+    let first: FamilyAnswer | undefined
+    let delay: NodeJS.Timeout | undefined
+    let hasBegun = false
+    const deadline = setTimeout(() => {
+      // What has begun keeps its turn until its questions are through.
+      if (!hasBegun) turn?.leave()
+      leave(first?.kind === 'addresses' ? resolutionOf([first]) : timedOut)
+    }, timeoutMs)
 
-      function begin(): void {
-        asking++
-        void queries.ask(name, 'A').then(answered)
-        void queries.ask(name, 'AAAA').then(answered)
+    function begin(): void {
+      hasBegun = true
+      void queries.ask(name, 'A').then(answered)
+      void queries.ask(name, 'AAAA').then(answered)
+    }
+
+    function answered(given: FamilyAnswer): void {
+      if (first === undefined) {
+        first = given
+        if (given.kind !== 'addresses') return
+        delay = setTimeout(() => resolve(resolutionOf([given])), resolutionDelayMs)
+        return
       }
+      const answers = [first, given]
+      const resolution = resolutionOf(answers)
+      keep(name, { resolution, ms: keepMs(answers) })
+      leave(resolution)
+      turn?.leave()
+    }
 
-      function answered(given: FamilyAnswer): void {
-        if (first === undefined) {
-          first = given
-          if (given.kind !== 'addresses') return
-          delay = setTimeout(() => resolve(resolutionOf([given])), resolutionDelayMs)
-          return
-        }
-        const answers = [first, given]
-        const resolution = resolutionOf(answers)
-        keep(name, { resolution, ms: keepMs(answers) })
-        leave(resolution)
-        asking--
-        startNext()
-      }
+    function leave(resolution: Resolution): void {
+      clearTimeout(deadline)
+      clearTimeout(delay)
+      // After the time was up another may be under way for the name.
+      if (underWay.get(name) === answer) underWay.delete(name)
+      resolve(resolution)
+    }
 
-      function leave(resolution: Resolution): void {
-        clearTimeout(deadline)
-        clearTimeout(delay)
-        // After the time was up another may be under way for the name.
-        if (underWay.get(name) === answer) underWay.delete(name)
-        resolve(resolution)
-      }
-
-      if (asking < concurrency) begin()
-      else waiting.add(begin)
-    })
-    underWay.set(name, answer)
+    const turn = turns.enter(name, begin)
+    if (turn === undefined) leave(timedOut)
+    else underWay.set(name, answer)
     return answer
-  }
-
-  function startNext(): void {
-    const [begin] = waiting
-    if (begin === undefined) return
-    waiting.delete(begin)
-    begin()
   }
 
   function keep(name: Hostname, { resolution, ms }: { resolution: Resolution; ms: number }): void {
@@ -137,9 +133,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       if (fixed !== undefined) return { kind: 'resolved', addresses: fixed }
       const known = cached(name)
       if (known !== undefined) return known
-      const shared = underWay.get(name)
-      if (shared !== undefined) return shared
-      return waiting.size < maxWaiting ? lookUp(name) : timedOut
+      return underWay.get(name) ?? lookUp(name)
     },
   }
 }

@@ -21,13 +21,17 @@ export const FieldKind = {
   correlationId: 10,
   /** `x-ms-request-id` */
   requestId: 11,
+  /** `www-authenticate` */
+  authenticate: 12,
+  /** For the next hop only, as `hopByHop`. */
+  proxyAuthenticate: 13,
 } as const
 
 const kinds: readonly (readonly [name: string, kind: number])[] = [
   ['content-length', FieldKind.contentLength],
   ['transfer-encoding', FieldKind.transferEncoding],
   ['connection', FieldKind.connection],
-  ['proxy-authenticate', FieldKind.hopByHop],
+  ['proxy-authenticate', FieldKind.proxyAuthenticate],
   ['proxy-authentication-info', FieldKind.hopByHop],
   ['proxy-authorization', FieldKind.hopByHop],
   ['proxy-connection', FieldKind.hopByHop],
@@ -35,6 +39,7 @@ const kinds: readonly (readonly [name: string, kind: number])[] = [
   ['trailer', FieldKind.hopByHop],
   ['keep-alive', FieldKind.keepAlive],
   ['upgrade', FieldKind.upgrade],
+  ['www-authenticate', FieldKind.authenticate],
   ['expect', FieldKind.expect],
   ['host', FieldKind.host],
   ['date', FieldKind.date],

@@ -97,6 +97,11 @@ const meanings = {
     status: 502,
     message: 'the destination gave an answer that is not valid HTTP',
   },
+  'upstream-proxy-failed': { status: 502, message: 'the upstream proxy could not be used' },
+  'upstream-proxy-refused': {
+    status: 502,
+    message: 'the upstream proxy refused the connection',
+  },
 } as const satisfies Record<RefusalReason, Meaning>
 
 /** ARM's error codes by status; 403 is the perimeter's own denial. */

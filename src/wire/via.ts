@@ -36,6 +36,11 @@ export function hopsOf(rawHeaders: RawHeaders): readonly string[] {
     .filter((name) => ours.test(name))
 }
 
+/** The whole value for what is forwarded: the listeners of ours that it has passed, and this one. */
+export function viaBehind(rawHeaders: RawHeaders, { value }: OwnVia): string {
+  return [...hopsOf(rawHeaders).map((pseudonym) => `1.1 ${pseudonym}`), value].join(', ')
+}
+
 /**
  * Listeners that a message may have passed. A chain of services that each copy the fields they were sent passes two at
  * each; a circle that grows without coming back to the same listener, over replicas of one gateway, ends here.

@@ -159,6 +159,26 @@ void t.test('runExplain: --json holds what the guard says of known addresses', a
   })
 })
 
+void t.test('runExplain: what the upstream proxy resolves is not known here', async (t) => {
+  const { 'ringfence.yaml': settings } = explainConfiguration
+  const upstreamProxy =
+    'upstreamProxy: { url: "http://192.0.2.1:3128", noProxy: [granted.vault.example] }'
+  const text = settings.replace('egress:\n', `egress:\n  ${upstreamProxy}\n`)
+  t.not(text, settings)
+  const config = join(
+    t.testdir({ ...explainConfiguration, 'ringfence.yaml': text }),
+    'ringfence.yaml',
+  )
+  for (const [name, addresses] of [
+    ['some.vault.example', null],
+    ['granted.vault.example', [{ address: '10.1.2.3' }, { address: '127.0.0.1' }]],
+  ] as const) {
+    const asked = { config, direction: 'outbound', resource: 'orders', destination: name }
+    const output = await explain({ ...asked, json: true })
+    t.match(JSON.parse(output.replace(/exit 0\n$/, '')), { addresses })
+  }
+})
+
 async function unread(): Promise<undefined> {
   throw new Error('the configuration is not read')
 }

@@ -14,6 +14,7 @@ function build(parts: InForceParts) {
     perimeters: (parts.perimeters ?? []).map(perimeterFrom),
     ownListeners: () => [{ address: address('203.0.113.1'), port: 8080 }],
     backendAuthorities: new Map(),
+    proxyAuthorization: undefined,
   })
 }
 

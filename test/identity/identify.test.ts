@@ -75,6 +75,7 @@ interface Case {
   readonly from: string | undefined
   readonly raw?: readonly string[]
   readonly forwardedHeader?: 'forwarded'
+  readonly mayLackFields?: boolean
   readonly delivery?: Delivery
   readonly certificate?: Partial<Statement>
   readonly token?: Partial<Statement>
@@ -82,7 +83,16 @@ interface Case {
 }
 
 /** `address:port subscriptions perimeters resource -removed…`, or the detail of a 400. */
-function run({ from, raw = [], delivery, forwardedHeader, certificate, token }: Case): string {
+function run(one: Case): string {
+  const {
+    from,
+    raw = [],
+    delivery,
+    forwardedHeader,
+    mayLackFields = false,
+    certificate,
+    token,
+  } = one
   const used = forwardedHeader === undefined ? rules : { ...rules, forwardedHeader }
   const evidence = collectEvidence({
     rawHeaders: raw,
@@ -91,6 +101,7 @@ function run({ from, raw = [], delivery, forwardedHeader, certificate, token }: 
     listener: 'public',
     headers: used.headers,
     forwardedHeader: used.forwardedHeader,
+    mayLackFields,
     delivery,
     certificate: certificate && proof(certificate),
     token: token && { kind: 'proof', proof: proof(token) },
@@ -360,6 +371,26 @@ void t.test(
         note: 'nothing forwarded: the proxy itself',
         from: proxy,
         want: '10.0.2.2:4711',
+      },
+      ...[[], [xff, '10.0.2.7, 10.0.2.8']].map((raw) => ({
+        note: `nobody but proxies, where fields may be lost: ${raw.join(' ')}`,
+        from: proxy,
+        raw,
+        mayLackFields: true,
+        want: '400 no client in the forwarded header',
+      })),
+      {
+        note: 'a client, where fields may be lost',
+        from: proxy,
+        raw: [xff, '192.0.2.1'],
+        mayLackFields: true,
+        want: '192.0.2.1:',
+      },
+      {
+        note: 'where fields may be lost, of whoever is no proxy nothing is missing',
+        from: client,
+        mayLackFields: true,
+        want: '203.0.113.9:4711',
       },
       {
         note: 'a mapped hop is the IPv4',

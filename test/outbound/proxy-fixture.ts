@@ -54,6 +54,7 @@ export interface FixtureOptions {
   readonly dial?: (dial: Dial, swap: (parts: InForceParts) => void) => Dial
   readonly deliver?: (resource: ResourceId, delivery: Delivery) => Duplex | undefined
   readonly connections?: (real: OpenConnections) => OpenConnections
+  readonly viaId?: string
 }
 
 export const listenerName = 'egress'
@@ -158,7 +159,7 @@ export async function startProxy(
       return options.deliver?.(resource, delivery)
     },
     newCorrelationId: () => `id-${++ids}`,
-    via: () => ownViaOf(viaId),
+    via: () => ownViaOf(options.viaId ?? viaId),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),
   }

@@ -61,7 +61,16 @@ void t.test('what HTTP/1.1 cannot say does not reach a back end', async (t) => {
     { note: 'a line break in a value', fields: [...get, ['x', 'a\r\nb: c']], want: withoutIt },
     { note: 'a line feed in a value', fields: [...get, ['x', 'a\nb: c']], want: withoutIt },
     { note: 'a NUL in a value', fields: [...get, ['x', 'a\0b']], want: withoutIt },
-    { note: 'a padded value', fields: [...get, ['x', ' a']], want: withoutIt },
+    {
+      note: 'a value padded in front',
+      fields: [...get, ['x', ' a']],
+      want: refused('a field value that is none'),
+    },
+    {
+      note: 'a value padded behind',
+      fields: [...get, ['x', 'a\t']],
+      want: refused('a field value that is none'),
+    },
     { note: 'a colon in a name', fields: [...get, ['x:y', 'a']], want: withoutIt },
     { note: 'a space in a name', fields: [...get, ['x y', 'a']], want: withoutIt },
     {

@@ -69,7 +69,25 @@ void t.test('a head of too many lines is a 431', async (t) => {
     decision: { reason: 'bad-request' },
     detail: 'too many header lines',
   })
-  t.equal(await ask(500), 431, 'so many that Node does not even hand them over')
+  t.equal(await ask(500), 431, 'so many that Node would not hand them over')
+})
+
+void t.test('of a head with more lines than a connection began with, none is lost', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const trusting = { inbound: [{ name: 'public', trustedProxies: ['127.0.0.1/32'] }] }
+  const limited = (headerCount: number) =>
+    openShop(origin.url, { ...trusting, limits: { headerCount } })
+  const world = await startInbound(t, limited(5))
+  const client = await connectRaw(world)
+  client.send(`GET / HTTP/1.1\r\n${host}X-Forwarded-For: 127.0.0.1\r\n\r\n`)
+  t.equal((await client.response()).status, 200)
+  await world.reload(limited(50))
+  client.send(
+    `GET / HTTP/1.1\r\n${host}${'X-A: 1\r\n'.repeat(20)}X-Forwarded-For: 203.0.113.66\r\n\r\n`,
+  )
+  t.equal((await client.response()).status, 403, 'the last line counts')
+  client.destroy()
 })
 
 void t.test('limits follow a reload', async (t) => {

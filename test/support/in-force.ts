@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { BackendAuthorities, CurrentInForce, InForce } from '../../src/settings/in-force.ts'
+import { parseProxyCredentials } from '../../src/settings/proxy-credentials.ts'
 import type { Settings } from '../../src/settings/settings.ts'
 import { createAddressGuard } from '../../src/policy/address-guard.ts'
 import { compilePolicy } from './compile-policy.ts'
@@ -22,12 +23,28 @@ export function buildInForce(parts: InForceParts): InForce {
     nat64: settings.egress.nat64,
   })
   const backendAuthorities = readAuthorities(settings)
-  return { version: snapshot.version, settings, snapshot, guard, backendAuthorities }
+  const { upstreamProxy } = settings.egress
+  const proxyAuthorization = (): string | undefined =>
+    upstreamProxy?.credentialsFile === undefined
+      ? undefined
+      : parseProxyCredentials(readFileSync(upstreamProxy.credentialsFile, 'utf8'))
+  return {
+    version: snapshot.version,
+    settings,
+    snapshot,
+    guard,
+    backendAuthorities,
+    proxyAuthorization,
+  }
 }
 
 /** What is not there is left out, which no policy in force ever is. */
-function readAuthorities({ resources }: Settings): BackendAuthorities {
-  const files = resources.flatMap(({ backend }) => backend?.caFile ?? [])
+function readAuthorities({ resources, egress }: Settings): BackendAuthorities {
+  const ofBackends = resources.flatMap(({ backend }) => backend?.caFile ?? [])
+  const files = [
+    ...ofBackends,
+    ...(egress.upstreamProxy?.caFile === undefined ? [] : [egress.upstreamProxy.caFile]),
+  ]
   const found = files.filter((file) => existsSync(file))
   return new Map(found.map((file) => [file, readFileSync(file, 'utf8')]))
 }

@@ -30,6 +30,7 @@ export interface RecordParts {
     readonly protocol?: string
     /** A bare name. */
     readonly resource?: string
+    readonly upstreamProxy?: string
   }
   readonly removedHeaders?: readonly string[]
   readonly detail?: string
@@ -96,6 +97,7 @@ export function recordFrom(parts: RecordParts): AccessRecord {
       ipAddress: destination.ipAddress,
       port: destination.port,
       protocol: destination.protocol ?? 'HTTPS:TCP',
+      upstreamProxy: destination.upstreamProxy,
     },
     removedHeaders: parts.removedHeaders ?? [],
     detail: parts.detail,

@@ -15,6 +15,7 @@ import type {
   Settings,
   Timeouts,
 } from '../../src/settings/settings.ts'
+import { parseNoProxy } from '../../src/settings/no-proxy.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../../src/units.ts'
 import {
   type IpAddress,
@@ -118,6 +119,12 @@ export interface InForceParts {
     readonly hosts?: Readonly<Record<string, readonly string[]>>
     readonly nameservers?: readonly string[]
     readonly nat64?: readonly string[]
+    readonly upstreamProxy?: {
+      readonly url: string
+      readonly caFile?: string
+      readonly credentialsFile?: string
+      readonly noProxy?: readonly string[]
+    }
     readonly tls?: Partial<TlsLeniency>
   }
   readonly endLineAfterMs?: number
@@ -232,6 +239,7 @@ export function settingsFrom(parts: InForceParts): Settings {
         ...parts.egress?.tls,
       },
       nat64: (parts.egress?.nat64 ?? []).map(prefix),
+      upstreamProxy: upstreamProxyFrom(parts),
     },
     audit: {
       file: '-',
@@ -310,6 +318,18 @@ export function perimeterFrom(parts: PerimeterParts): Perimeter {
       status: reference.status ?? 'Approved',
     })),
     enabledLogCategories: [],
+  }
+}
+
+function upstreamProxyFrom({ egress }: InForceParts): Settings['egress']['upstreamProxy'] {
+  if (egress?.upstreamProxy === undefined) return undefined
+  const { url, noProxy = [], ...files } = egress.upstreamProxy
+  const { protocol, host } = new URL(url)
+  return {
+    scheme: protocol === 'https:' ? 'https' : 'http',
+    authority: authority(host),
+    ...files,
+    noProxy: noProxy.map((text) => parsed(parseNoProxy(text), text)),
   }
 }
 

@@ -224,6 +224,19 @@ void t.test('createResolver: bounds how many names are asked for at a time', asy
   t.ok(most <= 2, `${most} at most`)
 })
 
+void t.test('createResolver: a flood below one domain leaves the others their turns', async (t) => {
+  const { resolve, server } = await resolving(t, {
+    respond: ({ name }) => (name.endsWith('.evil.example') ? { silent: true } : a('20.0.0.1')),
+    concurrency: 16,
+    maxWaiting: 64,
+  })
+  const flood = Array.from({ length: 200 }, (_, index) => resolve(`n${index}.evil.example`))
+  t.equal(shown(await resolve('a.good.test')), '20.0.0.1')
+  t.same(new Set((await Promise.all(flood)).map(shown)), new Set(['dns-timeout']))
+  const asked = server.questions.filter((question) => question.endsWith('.evil.example'))
+  t.ok(new Set(asked).size <= 8, `${new Set(asked).size} questions`)
+})
+
 void t.test('createResolver: who asks for the same name shares the answer', async (t) => {
   const { resolve, server } = await resolving(t, {
     respond: () => ({ ...a('20.0.0.1'), delayMs: 20 }),
@@ -297,7 +310,9 @@ void t.test('createResolver: a name that turns private is refused by the guard',
   const verdicts = async (): Promise<unknown[]> => {
     const resolution = await resolve('rebind.example')
     if (resolution.kind === 'failed') return [resolution.reason]
-    return resolution.addresses.map((found) => guard.refuse({ host, address: found, port: 443 }))
+    return resolution.addresses.map(
+      (found) => guard.refuse({ host, address: found, port: 443 })?.detail,
+    )
   }
   t.same(await verdicts(), [undefined])
   address = '169.254.169.254'

@@ -11,7 +11,8 @@ const names: Readonly<Record<string, number>> = {
   'content-length': FieldKind.contentLength,
   'transfer-encoding': FieldKind.transferEncoding,
   connection: FieldKind.connection,
-  'proxy-authenticate': FieldKind.hopByHop,
+  'proxy-authenticate': FieldKind.proxyAuthenticate,
+  'www-authenticate': FieldKind.authenticate,
   'proxy-authentication-info': FieldKind.hopByHop,
   'proxy-authorization': FieldKind.hopByHop,
   'proxy-connection': FieldKind.hopByHop,
@@ -30,6 +31,7 @@ const forThisHop: ReadonlySet<number> = new Set([
   FieldKind.transferEncoding,
   FieldKind.connection,
   FieldKind.hopByHop,
+  FieldKind.proxyAuthenticate,
   FieldKind.keepAlive,
   FieldKind.upgrade,
 ])

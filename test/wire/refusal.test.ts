@@ -35,6 +35,8 @@ void t.test('statusOf: every reason has its status, and denials are 403', async 
     'backend-timeout': 504,
     'backend-reset': 502,
     'backend-invalid': 502,
+    'upstream-proxy-failed': 502,
+    'upstream-proxy-refused': 502,
   }
   for (const reason of [...decisionReasons, ...failureReasons]) {
     t.equal(statusOf(reason), others[reason] ?? 403, reason)

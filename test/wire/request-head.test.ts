@@ -46,11 +46,13 @@ const framing: Case[] = [
     rawHeaders: host('orders.example', 'Content-Length', '5', 'content-length', '5'),
     want: 'several Content-Length headers',
   },
-  ...['', '+5', '-1', '0x5', '5, 5', '5 5', '9999999999999999', '1e3'].map((value) => ({
-    note: `Content-Length ${value}`,
-    rawHeaders: host('orders.example', 'Content-Length', value),
-    want: 'Content-Length is not a number',
-  })),
+  ...['', '+5', '-1', '0x5', '05', '00', '010', '5, 5', '5 5', '9999999999999999', '1e3'].map(
+    (value) => ({
+      note: `Content-Length ${value}`,
+      rawHeaders: host('orders.example', 'Content-Length', value),
+      want: 'Content-Length is not a number',
+    }),
+  ),
   ...[
     '',
     'xchunked',

@@ -7,12 +7,16 @@ import { explainInbound } from '../../policy/explain-inbound.ts'
 import { explainOutbound } from '../../policy/explain-outbound.ts'
 import type { ResourcePolicy } from '../../policy/snapshot.ts'
 import type { InForce } from '../../settings/in-force.ts'
+import { isExempt } from '../../settings/no-proxy.ts'
+import type { Settings } from '../../settings/settings.ts'
 import { parseAddress } from '../../wire/address.ts'
 import { parseAuthority } from '../../wire/authority.ts'
 import { exitCodes } from '../exit-code.ts'
 import { formatExplanation, printExplanation } from '../explanation.ts'
 import { findResource } from '../find-resource.ts'
 import { type LoadPolicy, loadPolicy } from '../load-policy.ts'
+
+const nobody: Settings['egress']['hosts'] = new Map()
 
 export interface ExplainOptions {
   /** Path of the settings file. */
@@ -134,7 +138,10 @@ function readOutbound({
   }
   return valid(({ snapshot, guard, settings }, resource) => {
     const explanation = explainOutbound(snapshot, { resource, destination: authority })
-    const fixedAnswers = settings.egress.hosts
+    const { hosts, upstreamProxy } = settings.egress
+    const isDirect = upstreamProxy === undefined || isExempt(upstreamProxy.noProxy, authority)
+    // What the upstream proxy is asked for is not resolved here.
+    const fixedAnswers = isDirect ? hosts : nobody
     const asked = { destination: authority, snapshot, guard, fixedAnswers }
     return { explanation, addresses: explainAddresses(explanation, asked) }
   })

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { bindsConnection } from '../../wire/connection-sharing.ts'
 import { FieldKind } from '../../wire/field-kind.ts'
 import { chunked, type Framing, untilClose } from '../../wire/framing.ts'
 import type { HeadOffsets } from '../../wire/head-scan.ts'
@@ -150,6 +151,7 @@ function isForUs(kind: number): boolean {
     case FieldKind.transferEncoding:
     case FieldKind.connection:
     case FieldKind.hopByHop:
+    case FieldKind.proxyAuthenticate:
     case FieldKind.keepAlive:
     case FieldKind.upgrade:
     case FieldKind.correlationId:
@@ -181,6 +183,7 @@ function nameOf({ fields }: HeadOffsets, bytes: Buffer, index: number): string {
 
 /** What the back end says of the connection behind this answer. */
 export interface Persistence {
+  /** It must carry no other client's request: the back end closes it, or authenticates it. */
   readonly closes: boolean
   /** How long it keeps an idle one, where it says so. */
   readonly hintMs: number | undefined
@@ -190,15 +193,31 @@ const kept: Persistence = { closes: false, hintMs: undefined }
 const closed: Persistence = { closes: true, hintMs: undefined }
 const hint = /(?:^|[,\s])timeout=([0-9]{1,6})(?:$|[,\s])/i
 
+function saysPersistence(kind: number): boolean {
+  switch (kind) {
+    case FieldKind.connection:
+    case FieldKind.keepAlive:
+    case FieldKind.authenticate:
+    case FieldKind.proxyAuthenticate:
+      return true
+    default:
+      return false
+  }
+}
+
 /** RFC 9112 9.3; the hint of RFC 2068 19.7.1.1. */
 export function readPersistence(head: HeadOffsets, bytes: Buffer): Persistence {
   const { count, kinds, fields, minorVersion } = head
   let hintMs: number | undefined
   let saysKeepAlive = false
   for (let index = 0; index < count; index++) {
-    const kind = kinds[index]
-    if (kind !== FieldKind.connection && kind !== FieldKind.keepAlive) continue
+    const kind = kinds[index] ?? FieldKind.other
+    if (!saysPersistence(kind)) continue
     const value = latin1(bytes, fields[index * 4 + 2], fields[index * 4 + 3])
+    if (kind === FieldKind.authenticate || kind === FieldKind.proxyAuthenticate) {
+      if (bindsConnection(value)) return closed
+      continue
+    }
     if (kind === FieldKind.keepAlive) {
       const seconds = hint.exec(value)?.[1]
       if (seconds !== undefined) hintMs = Number(seconds) * 1000

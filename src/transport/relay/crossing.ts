@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { CloseReason, FailureReason } from '../../reasons.ts'
+import { mayLeaveContent } from '../../wire/connection-sharing.ts'
 import { ambiguous, untilClose } from '../../wire/framing.ts'
 import { isIdempotent } from '../../wire/methods.ts'
 import { failureReason } from '../backend-failure.ts'
@@ -285,13 +286,19 @@ export class Crossing implements UpstreamUser, Sent {
     this.#isLast = answer.isLast || !this.#request.isWhole
     if (upstream !== undefined && forwarding !== undefined) {
       const isClean = answer.keepsUpstream && this.#request.isWhole && !answer.hasMore
-      if (isClean && upstream.socket.writableLength === 0) {
+      if (isClean && this.#leavesNothing() && upstream.socket.writableLength === 0) {
         forwarding.source.giveBack(upstream, answer.hintMs)
       } else {
         upstream.destroy()
       }
     }
     this.#flush()
+  }
+
+  /** Whether the connection may carry another client's request: nobody is known on it, and nothing can be unread. */
+  #leavesNothing(): boolean {
+    const { bindsConnection, framing } = this.block
+    return !bindsConnection && (framing === 0 || !mayLeaveContent(this.method))
   }
 
   /** The end comes once the client's side has taken everything: until then the client may still be gone. */

@@ -1,3 +1,4 @@
+import { hasBindingCredentials } from '../../wire/connection-sharing.ts'
 import { type Framing, requestFraming } from '../../wire/framing.ts'
 import {
   HeadOffsets,
@@ -22,6 +23,8 @@ export interface FieldBlock {
   readonly upgrades: boolean
   /** The client wants no further request on the connection. */
   readonly closes: boolean
+  /** Its credentials hold for the connection that it is sent on. */
+  readonly bindsConnection: boolean
 }
 
 /** Lines beyond the highest limit that can be set are not even counted. */
@@ -93,6 +96,7 @@ function makeBlock(bytes: Buffer, httpVersion: FieldBlock['httpVersion']): Field
     expectation: expectationOf(rawHeaders, httpVersion),
     upgrades: options.has('upgrade'),
     closes: options.has('close') || (httpVersion === '1.0' && !options.has('keep-alive')),
+    bindsConnection: hasBindingCredentials(rawHeaders),
   }
 }
 

@@ -227,6 +227,21 @@ const persistence = [
     want: { closes: false, hintMs: undefined },
   },
   {
+    note: 'a connection that is authenticated is for nobody else',
+    text: `${ok}WWW-Authenticate: NTLM\r\nKeep-Alive: timeout=7\r\n`,
+    want: { closes: true, hintMs: undefined },
+  },
+  {
+    note: 'by a proxy as well',
+    text: `${ok}Proxy-Authenticate: Basic\r\nProxy-Authenticate: Negotiate a\r\n`,
+    want: { closes: true, hintMs: undefined },
+  },
+  {
+    note: 'one on which requests are authenticated is for everybody',
+    text: `${ok}WWW-Authenticate: Basic\r\n`,
+    want: { closes: false, hintMs: undefined },
+  },
+  {
     note: 'a hint',
     text: `${ok}Keep-Alive: timeout=7, max=9\r\n`,
     want: { closes: false, hintMs: 7000 },

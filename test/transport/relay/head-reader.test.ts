@@ -28,6 +28,7 @@ void t.test('HeadReader reads method, target and fields as they arrived', async 
     expectation: 'none',
     upgrades: false,
     closes: false,
+    bindsConnection: false,
   })
 })
 
@@ -55,6 +56,11 @@ void t.test('HeadReader tells what it cannot read', async (t) => {
 const facts = [
   { note: 'HTTP/1.0 closes', head: 'HTTP/1.0\r\n', has: { closes: true, httpVersion: '1.0' } },
   { note: 'unless kept', head: 'HTTP/1.0\r\nConnection: Keep-Alive\r\n', has: { closes: false } },
+  {
+    note: 'credentials for the connection',
+    head: 'HTTP/1.1\r\nAuthorization: NTLM a\r\n',
+    has: { bindsConnection: true },
+  },
   { note: 'close', head: 'HTTP/1.1\r\nConnection: a, CLOSE\r\n', has: { closes: true } },
   { note: 'both', head: 'HTTP/1.0\r\nConnection: keep-alive, close\r\n', has: { closes: true } },
   { note: 'an upgrade', head: 'HTTP/1.1\r\nConnection: Upgrade\r\n', has: { upgrades: true } },
