@@ -43,7 +43,7 @@ void t.test('ForwardReader: what was read of one request holds for no other site
   for (const { note, line, kind } of lines) {
     const used = new ForwardReader(via)
     const [known, path] = read(used, 'GET http://a.test/first')
-    t.match(known, { kind: 'head', authority: { host: 'a.test', port: 80 } })
+    t.match(known, { kind: 'head', authority: { host: { name: 'a.test' }, port: 80 } })
     t.equal(path, '/first')
     const [reading, second] = read(used, line)
     const [alone, expected] = read(new ForwardReader(via), line)
