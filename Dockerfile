@@ -33,5 +33,6 @@ EXPOSE 8080 3128 9900
 ENV RINGFENCE_LIVEZ=http://127.0.0.1:9900/livez
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
   CMD ["node", "-e", "fetch(process.env.RINGFENCE_LIVEZ).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/main.js"]
+# As in the first line of main.js: garbage is collected in smaller pieces, which a sidecar pays for with nothing.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "dist/main.js"]
 CMD ["run", "--config", "/etc/ringfence/ringfence.yaml"]

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * Where the process begins. This file imports nothing of ours before the version is checked, and nothing by name from
  * Node: on an old Node it must still get far enough to say so.

@@ -33,6 +33,7 @@ function inwardDoor(listener: InboundListener, world: World): InwardDoor {
   const { name, listen, protocol, tls, resource } = listener
   const served = world.settings.resources.filter(
     ({ id, backend }) =>
+      protocol !== 'member' &&
       backend !== undefined &&
       (backend.scheme === 'tcp') === (protocol === 'tcp') &&
       (resource === undefined || resource.key === id.key),

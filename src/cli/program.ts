@@ -168,6 +168,18 @@ function createProgram(streams: Streams, end: (exitCode: number) => void): Comma
     })
 
   program
+    .command('hash-secret')
+    .description('print the hash of a secret for settings; the secret is read from standard input')
+    .addHelpText(
+      'after',
+      example('openssl rand -base64 24 | tee secret.txt | ringfence hash-secret'),
+    )
+    .action(async () => {
+      const { runHashSecret } = await import('./commands/hash-secret.ts')
+      end(await runHashSecret({ input: process.stdin, ...streams }))
+    })
+
+  program
     .command('demo')
     .description('watch a perimeter at work: mock services, real requests, a log line for each')
     .option('--keep', 'leave it running and print commands to try', false)

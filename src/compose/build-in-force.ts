@@ -53,11 +53,7 @@ export function compileInForce(
           ...decides,
           clientCertificates: tls?.clientCertificates,
         })),
-        outbound: settings.outbound.map(({ name, resource, clients }) => ({
-          name,
-          resource,
-          clients,
-        })),
+        outbound: settings.outbound.map(({ listen: _address, ...decides }) => decides),
         egress: settings.egress,
       },
     },

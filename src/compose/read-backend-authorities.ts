@@ -1,6 +1,7 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readText } from '../documents/read-text.ts'
 import { PerimeterError } from '../errors.ts'
+import type { Resource } from '../perimeter/resource.ts'
 import type { BackendAuthorities } from '../settings/in-force.ts'
 import type { Settings } from '../settings/settings.ts'
 import { MiB } from '../units.ts'
@@ -13,24 +14,39 @@ import { MiB } from '../units.ts'
 export async function readBackendAuthorities(settings: Settings): Promise<BackendAuthorities> {
   const authorities = new Map<string, string>()
   const problems = new Map<string, string>()
-  const named = settings.resources.map(({ id, backend }) => ({
-    file: backend?.caFile,
-    setting: `resource \`${id.name}\`: \`backendCaFile\``,
-  }))
   const ofProxy = {
     file: settings.egress.upstreamProxy?.caFile,
     setting: '`egress.upstreamProxy.caFile`',
+    judge: judgePem,
   }
-  for (const { file, setting } of [...named, ofProxy]) {
+  for (const { file, setting, judge } of [...settings.resources.flatMap(filesOf), ofProxy]) {
     if (file === undefined || authorities.has(file) || problems.has(file)) continue
     const read = await readText(file, MiB)
-    const problem = read.kind === 'text' ? judgePem(read.text) : read.message
+    const problem = read.kind === 'text' ? judge(read.text) : read.message
     if (problem !== undefined) {
       problems.set(file, `${setting} \`${file}\`: ${problem}`)
     } else if (read.kind === 'text') authorities.set(file, read.text)
   }
   if (problems.size > 0) throw new PerimeterError('RF_SETTINGS', [...problems.values()].join('\n'))
   return authorities
+}
+
+function filesOf({ id, backend, endpointTls, memberCertificate }: Resource) {
+  return [
+    { key: 'backendCaFile', file: backend?.caFile, judge: judgePem },
+    { key: 'endpointTls.caFile', file: endpointTls?.caFile, judge: judgePem },
+    { key: 'certificateFile', file: memberCertificate?.certificateFile, judge: judgePem },
+    { key: 'keyFile', file: memberCertificate?.keyFile, judge: judgeKey },
+  ].map(({ key, ...rest }) => ({ ...rest, setting: `resource \`${id.name}\`: \`${key}\`` }))
+}
+
+function judgeKey(pem: string): string | undefined {
+  try {
+    createPrivateKey(pem)
+    return undefined
+  } catch {
+    return 'the file holds no private key in PEM form'
+  }
 }
 
 function judgePem(pem: string): string | undefined {

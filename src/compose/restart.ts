@@ -171,7 +171,9 @@ function narrowOutbound(before: OutboundListener, after: OutboundListener): Outb
       : after.clients === undefined
         ? before.clients
         : intersect(before.clients, after.clients)
-  return { ...before, clients }
+  const known = new Set(after.callers.map((caller) => JSON.stringify(caller)))
+  const callers = before.callers.filter((caller) => known.has(JSON.stringify(caller)))
+  return { ...before, clients, callers }
 }
 
 /** Likewise: private only for whom both entries call private, believed only whom both believe. */

@@ -2,6 +2,7 @@ import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { AccessLog } from '../audit/record.ts'
 import { createInboundProxy } from '../inbound/inbound-proxy.ts'
+import { createMemberProxy } from '../inbound/member-proxy.ts'
 import { createTcpProxy } from '../inbound/tcp-proxy.ts'
 import { createOutboundProxy } from '../outbound/outbound-proxy.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
@@ -58,17 +59,18 @@ export function createServing(given: ServingPorts): Serving {
   }
   const inboundPorts = { ...ports, via: createVia(boot, 'inbound') }
   const dial = createDial()
-  const inbound = listeners.inbound.map(({ name, protocol }) =>
-    protocol === 'tcp'
-      ? createTcpProxy(name, { ...inboundPorts, dial })
-      : createInboundProxy(name, inboundPorts),
-  )
+  const inbound = listeners.inbound.map(({ name, protocol }) => {
+    if (protocol === 'tcp') return createTcpProxy(name, { ...inboundPorts, dial })
+    if (protocol === 'http') return createInboundProxy(name, inboundPorts)
+    return createMemberProxy(name, { ...inboundPorts, deliver: (...asked) => deliver(...asked) })
+  })
+  const deliver = createDeliver(inbound, { bound, currentInForce })
   const outboundPorts = {
     ...ports,
     via: createVia(boot, 'outbound'),
     resolver: createFollowingResolver(currentInForce),
     dial,
-    deliver: createDeliver(inbound, { bound, currentInForce }),
+    deliver,
   }
   const outbound = listeners.outbound.map(({ name }) => createOutboundProxy(name, outboundPorts))
 

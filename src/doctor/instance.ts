@@ -17,7 +17,7 @@ export interface InwardDoor {
   readonly name: string
   readonly address: Address
   /** `tcp`: nothing can be said on it but bytes. */
-  readonly protocol: 'http' | 'tcp'
+  readonly protocol: 'http' | 'tcp' | 'member'
   readonly isSecure: boolean
   readonly services: readonly Service[]
   /** Every request is for one resource, whatever its Host. */

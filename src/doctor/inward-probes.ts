@@ -9,6 +9,15 @@ export async function probeInward(door: InwardDoor, unlisted: string): Promise<r
     const detail = 'every connection is for its resource, whatever its bytes are'
     return [{ verdict: 'untried', door: name, probe: 'a forged identity', detail }]
   }
+  if (protocol === 'member') {
+    const answer = await say(door, request(unlisted))
+    // There is no answer to give in what instances say to one another.
+    const found =
+      answer.kind === 'silence'
+        ? ({ verdict: 'held', detail: 'nobody is answered without a certificate' } as const)
+        : judge(answer)
+    return [{ door: name, probe: 'no certificate', ...found }]
+  }
   const findings: Finding[] = []
   for (const { probe, bytes } of strangers(door, unlisted)) {
     findings.push({ door: name, probe, ...judge(await say(door, bytes)) })

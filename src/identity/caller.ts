@@ -4,6 +4,7 @@ import type { Source } from '../policy/request.ts'
 import type { IpAddress } from '../wire/address.ts'
 import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { ShownCertificate } from './client-certificate.ts'
 import type { Proof } from './proof.ts'
 import type { TokenFinding } from './token-finding.ts'
 
@@ -60,6 +61,17 @@ export interface Delivery {
   /** The client of the outbound listener. */
   readonly peer: IpAddress | undefined
   readonly peerPort: number | undefined
+  /** Set where the outbound listener is one of another instance. */
+  readonly remote?: RemoteDelivery | undefined
+}
+
+/** How a stream of another instance came, and what proves whose it is: facts, to be judged again. */
+export interface RemoteDelivery {
+  /** Name of the listener for other instances. */
+  readonly listener: string
+  readonly certificate: ShownCertificate
+  /** The name in the certificate that its sender goes by, as Node writes it. */
+  readonly sender: string
 }
 
 /**

@@ -52,3 +52,11 @@ function statementAbout(resource: ResourceId, perimeter: Guid | undefined): Stat
 function isSame(one: Statement, other: Statement): boolean {
   return one.resource?.key === other.resource?.key && one.perimeters[0] === other.perimeters[0]
 }
+
+/** Whether one of the names, as Node writes them, is exactly this one, written likewise. */
+export function hasName(text: string | undefined, wanted: string): boolean {
+  const [name, ...more] = readAlternativeNames(wanted) ?? []
+  if (name === undefined || more.length > 0 || name.kind === 'other') return false
+  const names = readAlternativeNames(text ?? '') ?? []
+  return names.some(({ kind, value }) => kind === name.kind && value === name.value)
+}

@@ -60,9 +60,11 @@ export function collectEvidence(input: EvidenceInput): Evidence {
     mayLackFields: input.mayLackFields ?? false,
     forwardingHeaders,
     identityHeaders,
-    proofs: [certificate, token?.kind === 'proof' ? token.proof : undefined].filter(
-      (proof) => proof !== undefined,
-    ),
+    // On a stream of a member a token is the workload's own writing.
+    proofs: [
+      certificate,
+      token?.kind === 'proof' && delivery === undefined ? token.proof : undefined,
+    ].filter((proof) => proof !== undefined),
     token,
     misspelledTokens,
     delivery,

@@ -26,7 +26,11 @@ export function identify(
   rules: IdentityRules,
   { snapshot, now, audience }: IdentifyFor,
 ): Identification {
-  if (evidence.delivery !== undefined) return delivered(evidence, evidence.delivery, snapshot)
+  const { delivery } = evidence
+  if (delivery?.remote !== undefined) {
+    return fromAnother({ ...evidence, delivery }, rules, { snapshot, now })
+  }
+  if (delivery !== undefined) return delivered(evidence, delivery, snapshot)
   const source = readSourceAddress(evidence, rules)
   if (source.kind === 'bad-request') return source
   const identityBelieved = isCovered(rules.headersTrustedFrom, evidence.peer)
@@ -78,14 +82,40 @@ function delivered(
     kind: 'caller',
     caller: { address: peer, ...judgeMembership({ ...noClaims, resource }, snapshot).identity },
     port: peerPort,
-    removedHeaders: [
-      ...evidence.forwardingHeaders,
-      ...evidence.identityHeaders.map(({ name }) => name),
-      ...evidence.misspelledTokens,
-    ],
+    removedHeaders: writtenHeaders(evidence),
     expiresAt: Number.POSITIVE_INFINITY,
     note: undefined,
   }
+}
+
+/**
+ * The same from another instance, which knows its member as we do not: its certificate says who it is. Without one that
+ * counts it is nobody.
+ */
+function fromAnother(
+  evidence: Evidence & { readonly delivery: Delivery },
+  { speakers }: IdentityRules,
+  { snapshot, now }: { readonly snapshot: PolicySnapshot; readonly now: number },
+): Identification {
+  const { peer, peerPort } = evidence.delivery
+  const homeOf = homesIn(snapshot)
+  const proven = readProofs(evidence.proofs, { speakers, audience: undefined, now, homeOf })
+  if (proven.kind === 'bad-request') return proven
+  const isProven = proven.kind === 'proven'
+  const { identity } = judgeMembership(isProven ? proven.statement : noClaims, snapshot)
+  return {
+    kind: 'caller',
+    caller: { address: peer, ...identity },
+    port: peerPort,
+    removedHeaders: writtenHeaders(evidence),
+    expiresAt: isProven ? proven.expiresAt : Number.POSITIVE_INFINITY,
+    note: isProven ? undefined : proven.note,
+  }
+}
+
+function writtenHeaders(evidence: Evidence): readonly string[] {
+  const identity = evidence.identityHeaders.map(({ name }) => name)
+  return [...evidence.forwardingHeaders, ...identity, ...evidence.misspelledTokens]
 }
 
 /**

@@ -1,3 +1,4 @@
+import { correlationIdOf } from './correlation.ts'
 import type { Duplex } from 'node:stream'
 import { PerimeterError } from '../errors.ts'
 import type { Delivery } from '../identity/caller.ts'
@@ -135,7 +136,7 @@ export function createInboundProxy(listenerName: string, ports: InboundPorts): I
     // Behind the last answer nobody waits for another, and it has had its record.
     if (!connection.isClosing) {
       admit(ports, factsOf(context, arrived), {
-        correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
+        correlationId: correlationIdOf(connection.delivery, ports.newCorrelationId),
         refuseAs: tooManyRequests,
         revoke: () => {},
       })

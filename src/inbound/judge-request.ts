@@ -13,7 +13,7 @@ import type { RawHeaders } from '../wire/headers.ts'
 import { readInboundHead } from '../wire/request-head.ts'
 import { goesRound, hopsOf, type OwnVia } from '../wire/via.ts'
 import { type ConnectionFacts, sourceOf } from './connection-facts.ts'
-import { judgeCertificate } from './judge-certificate.ts'
+import { decidingSource, judgeCertificate } from './judge-certificate.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
 /** A request as it arrived. Kept as long as what it began is open, so that it can be judged again from the start. */
@@ -108,7 +108,11 @@ export function judgeRequest(
     return denial(facts, { ...known, reason: 'bad-request', detail: identification.detail })
   }
   const { caller, port: callerPort, removedHeaders, expiresAt, note } = identification
-  const decision = evaluateInbound(snapshot, { resource, network, source: caller })
+  const decision = evaluateInbound(snapshot, {
+    resource,
+    network,
+    source: decidingSource(facts, caller),
+  })
   return {
     decision,
     authority,

@@ -169,12 +169,13 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     const timer = setTimeout(() => stream.destroy(), timeouts?.headerMs ?? 0)
     stream.once('close', () => clearTimeout(timer))
     stream.once('secure', () => {
-      clearTimeout(timer)
-      // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
-      Object.assign(stream, { secureConnecting: false })
+      // Before the deadline is lifted, which would end it if this failed.
       if (asksForCertificate && stream instanceof TLSSocket) {
         connection.certificate = readCertificate(stream)
       }
+      clearTimeout(timer)
+      // Node's TLS server says so of its own sockets; HTTP/2 would wait for it for ever.
+      Object.assign(stream, { secureConnecting: false })
       if (isHttp2(stream)) options.speakHttp2(connection)
       else speak()
     })

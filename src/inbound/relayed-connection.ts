@@ -1,3 +1,4 @@
+import { correlationIdOf } from './correlation.ts'
 import type { TokenFinding } from '../identity/token-finding.ts'
 import type { Backend } from '../perimeter/resource.ts'
 import type { CloseReason } from '../reasons.ts'
@@ -120,7 +121,7 @@ export class RelayedConnection implements RelayOwner, Relayed {
     const request = new RelayedRequest(ports, {
       facts,
       crossing,
-      correlationId: this.#connection.delivery?.correlationId ?? ports.newCorrelationId(),
+      correlationId: correlationIdOf(this.#connection.delivery, ports.newCorrelationId),
       onOver: this.#onOver,
     })
     this.#request = request

@@ -1,3 +1,4 @@
+import { correlationIdOf } from './correlation.ts'
 import type { CloseReason, FailureReason } from '../reasons.ts'
 import { type Deadline, sharedDeadlines } from '../transport/deadlines.ts'
 import { seconds } from '../units.ts'
@@ -70,7 +71,7 @@ class ServedRequest implements Serving {
     this.#isBodied = hasBody(facts.rawHeaders)
     this.#exchange = openExchange(ports, {
       facts,
-      correlationId: facts.delivery?.correlationId ?? ports.newCorrelationId(),
+      correlationId: correlationIdOf(facts.delivery, ports.newCorrelationId),
       exchanges,
       abort: (reason) => this.#abort(reason),
     })

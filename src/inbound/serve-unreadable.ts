@@ -1,3 +1,4 @@
+import { correlationIdOf } from './correlation.ts'
 import { http11Required } from '../wire/http2-preface.ts'
 import { renderRawRefusal } from '../wire/refusal.ts'
 import { inboundRecord } from './access-record.ts'
@@ -118,7 +119,7 @@ export function recordUnreadable(
     proxied,
     delivery,
   }
-  const correlationId = delivery?.correlationId ?? ports.newCorrelationId()
+  const correlationId = correlationIdOf(delivery, ports.newCorrelationId)
   const exchange = openExchange(ports, {
     facts,
     correlationId,

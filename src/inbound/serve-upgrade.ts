@@ -1,3 +1,4 @@
+import { correlationIdOf } from './correlation.ts'
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
@@ -88,7 +89,7 @@ class ServedUpgrade {
     this.#heldBytes = head.length
     this.#exchange = openExchange(ports, {
       facts,
-      correlationId: connection.delivery?.correlationId ?? ports.newCorrelationId(),
+      correlationId: correlationIdOf(connection.delivery, ports.newCorrelationId),
       exchanges,
       abort: (reason) => this.#abort(reason),
     })

@@ -7,7 +7,7 @@ import type { InForce } from '../settings/in-force.ts'
 import type { InboundListener } from '../settings/settings.ts'
 import type { Authority } from '../wire/authority.ts'
 import type { ConnectionFacts } from './connection-facts.ts'
-import { judgeCertificate } from './judge-certificate.ts'
+import { decidingSource, judgeCertificate } from './judge-certificate.ts'
 import { denial, type Judgement } from './judge-request.ts'
 import { arrivalOf, headerFault } from './network.ts'
 
@@ -57,7 +57,11 @@ export function judgeTcp(
   }
   const { caller, port: callerPort, expiresAt, note } = identification
   return {
-    decision: evaluateInbound(snapshot, { resource, network, source: caller }),
+    decision: evaluateInbound(snapshot, {
+      resource,
+      network,
+      source: decidingSource(facts, caller),
+    }),
     authority,
     caller,
     callerPort,

@@ -95,10 +95,10 @@ export function createTcpProxy(listenerName: string, ports: TcpPorts): InboundPr
       socket.destroy()
     })
     stream.once('secure', () => {
-      clearTimeout(timer)
       const own = settings()?.inbound.find(({ name }) => name === listenerName)
       const trusted = own?.tls?.clientCertificates
       const certificate = trusted && shownCertificate(stream, trusted, { now: ports.now() })
+      clearTimeout(timer)
       serve(stream, { ...facts, certificate })
     })
   }

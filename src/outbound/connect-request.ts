@@ -11,6 +11,7 @@ import { type Departure, watchDeparture } from './departure.ts'
 import { Exchange, type Peer } from './exchange.ts'
 import { openExchangeTunnel, tunnelTimeoutsOf } from './exchange-tunnel.ts'
 import type { RequestLines } from './forward-head.ts'
+import { identifyCaller, tooManyCredentials } from './identify-caller.ts'
 import { HelloGate } from './hello-gate.ts'
 import { callerHeaderNames } from './outgoing-headers.ts'
 import { headerCountOf, type ProxyContext, type UnderWay } from './proxy-context.ts'
@@ -102,8 +103,7 @@ export class ConnectRequest implements UnderWay {
       this.#refuse({ decision: this.#exchange.deny('bad-request'), ...more, message })
       return
     }
-    const asked = this.#exchange.asked(reading.authority)
-    this.#asked = asked
+    this.#asked = this.#exchange.asked(reading.authority)
     if (goesRound(hopsOf(request.rawHeaders), this.#context.via)) {
       this.#refuse({ decision: this.#exchange.deny('loop') })
       return
@@ -116,7 +116,17 @@ export class ConnectRequest implements UnderWay {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = decide(asked, inForce)
+    const { rawHeaders } = request
+    const identifying = identifyCaller(this.#exchange, { rawHeaders, inForce })
+    const identified = typeof identifying === 'string' ? identifying : await identifying
+    if (this.#over) return
+    const asked = this.#exchange.asked(reading.authority)
+    this.#asked = asked
+    if (identified === 'busy') {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: tooManyCredentials })
+      return
+    }
+    const verdict = decide(asked, ports.currentInForce())
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return

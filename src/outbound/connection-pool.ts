@@ -1,10 +1,11 @@
 import { runInSlices } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
-import { type Authority, formatAuthority } from '../wire/authority.ts'
+import { formatAuthority } from '../wire/authority.ts'
+import type { Admitted, Asked } from './verdict.ts'
 
 /**
  * Idle connections to destinations. What one is for is part of its key: the version of the policy that vetted its
- * address, the host and the port, never the address, or a name would get what another name was allowed.
+ * address, the member that asks, the host and the port, never the address, or a name would get what another name was allowed.
  */
 
 /** What a pool keeps. */
@@ -34,9 +35,18 @@ export interface PoolLimits {
 /** Idle connections end themselves after 4 s; these only bound a burst. */
 const defaultLimits: PoolLimits = { perDestination: 256, total: 1024 }
 
-/** The scheme is always http: what is encrypted goes through CONNECT and is never pooled. */
-export function poolKey(version: string, destination: Authority): string {
-  return `${version} http ${formatAuthority(destination)}`
+/**
+ * The scheme is always http: what is encrypted goes through CONNECT and is never pooled. THREAT: a server that takes the
+ * connection for the client (NTLM) must not take one member for another; and a stream to an instance that asks who sends has
+ * said at its start for which client it is.
+ */
+export function poolKey(
+  { inForce, resource, route }: Pick<Admitted, 'inForce' | 'resource' | 'route'>,
+  { destination, peer }: Asked,
+): string {
+  const key = `${inForce.version} ${resource.id.key} http ${formatAuthority(destination)}`
+  if (route.kind !== 'peer' || route.tls === undefined) return key
+  return `${key} for ${peer?.text ?? 'a Unix socket'}`
 }
 
 export class ConnectionPool<Connection extends Keepable> {

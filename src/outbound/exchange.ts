@@ -5,6 +5,7 @@ import type { CloseReason } from '../reasons.ts'
 import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import { OpenSlot } from './open-slot.ts'
@@ -49,6 +50,8 @@ export class Exchange implements Judged {
   bytesOut = 0
   /** Fields of the client that were removed because nobody believes them. */
   removedHeaders: readonly string[] = []
+  /** What the request says about who asks, once that is known. */
+  evidence: CallerEvidence | undefined
   readonly #ports: OutboundPorts
   readonly #startedAt: number
   #kind: ExchangeKind
@@ -70,13 +73,14 @@ export class Exchange implements Judged {
 
   asked(destination: Authority): Asked {
     const { listener, peer } = this.origin
-    return { listener, peer, destination }
+    return { listener, peer, evidence: this.evidence, destination }
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
   deny(reason: 'bad-request' | 'limit' | 'loop' | 'internal-error'): Decision {
     const inForce = this.#ports.currentInForce()
-    const resource = inForce === undefined ? undefined : speakerFor(inForce, this.origin)
+    const { evidence, origin } = this
+    const resource = inForce && speakerFor(inForce, { ...origin, evidence })
     return denied(reason, resource, inForce?.version ?? '').decision
   }
 
@@ -220,6 +224,13 @@ export class Exchange implements Judged {
   /** Ports that FQDN rules cover by what is in force now. */
   get egressPorts(): ReadonlySet<number> | undefined {
     return this.#ports.currentInForce()?.snapshot.egressPorts
+  }
+
+  /** Whether the listener knows members by credentials, so that others may be asked for them. */
+  get knowsCredentials(): boolean {
+    const settings = this.#ports.currentInForce()?.settings
+    const listener = settings?.outbound.find(({ name }) => name === this.origin.listener)
+    return listener?.callers.some(({ basic }) => basic !== undefined) ?? false
   }
 
   get durationMs(): number {

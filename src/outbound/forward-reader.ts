@@ -5,6 +5,7 @@ import { ambiguous, chunked } from '../wire/framing.ts'
 import { isOriginForm } from '../wire/request-head.ts'
 import type { OwnVia } from '../wire/via.ts'
 import { type ForwardHead, readForwardHead } from './forward-head.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { headerCountOf } from './proxy-context.ts'
 import type { Admitted } from './verdict.ts'
@@ -20,6 +21,8 @@ export type ForwardReading =
       readonly removed: readonly string[]
       /** What it was decided to be, once it was; under the same `InForce` it is decided alike for the same client. */
       admitted: Admitted | undefined
+      /** Of who asks, with which it was decided. */
+      evidence: CallerEvidence | undefined
     }
   | Exclude<ForwardHead, { kind: 'head' }>
 
@@ -89,6 +92,7 @@ export class ForwardReader {
       removed,
       fieldLines,
       admitted: undefined,
+      evidence: undefined,
     }
     const slash = target.indexOf('/', schemeLength)
     // A target without a path, or with a query first, is rare.

@@ -13,6 +13,7 @@ import { type Departure, watchDeparture } from './departure.ts'
 import { describeDestination, Exchange } from './exchange.ts'
 import { openExchangeTunnel, type TunnelTimeouts, tunnelTimeoutsOf } from './exchange-tunnel.ts'
 import { type ForwardArrival, readForwardHead } from './forward-head.ts'
+import { identifyCaller, tooManyCredentials } from './identify-caller.ts'
 import { writeOutgoingHeaders } from './outgoing-headers.ts'
 import { Passage } from './passage.ts'
 import { headerCountOf, type ProxyContext, type Unanswered } from './proxy-context.ts'
@@ -130,12 +131,20 @@ export class ForwardRequest implements Unanswered {
     const names = inForce?.settings.identity.headers
     const written = writeOutgoingHeaders(request.rawHeaders, { authority, names, via })
     this.#exchange.removedHeaders = written.removed
-    const asked = this.#exchange.asked(authority)
     if (ports.accessLog.blocksNewWork) {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = decide(asked, inForce)
+    const identifying = identifyCaller(this.#exchange, { rawHeaders, inForce })
+    const identified = typeof identifying === 'string' ? identifying : await identifying
+    if (this.#over) return
+    const asked = this.#exchange.asked(authority)
+    this.#asked = asked
+    if (identified === 'busy') {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: tooManyCredentials })
+      return
+    }
+    const verdict = decide(asked, ports.currentInForce())
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
@@ -157,7 +166,7 @@ export class ForwardRequest implements Unanswered {
 
   #takePooled(admitted: Admitted, asked: Asked): OriginPooled | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.pool.take(poolKey(admitted.inForce.version, asked.destination))
+    return this.#context.pool.take(poolKey(admitted, asked))
   }
 
   #sendPooled(
@@ -210,7 +219,7 @@ export class ForwardRequest implements Unanswered {
       return
     }
     const { version } = admitted.inForce
-    const key = poolKey(version, asked.destination)
+    const key = poolKey(admitted, asked)
     this.#begun().sendOn({ connection, key, version, address })
   }
 

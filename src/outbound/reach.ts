@@ -4,11 +4,15 @@ import type { FailureReason } from '../reasons.ts'
 import type { CancelSignal } from '../transport/cancellation.ts'
 import type { Dialled, ReadBy } from '../transport/dial.ts'
 import type { DialAuthority } from '../transport/dial-authority.ts'
+import { secureClient } from '../transport/secure-client.ts'
+import { monotonicNow } from '../transport/slices.ts'
 import type { IpAddress } from '../wire/address.ts'
+import { writeMemberHeader } from '../wire/member-header.ts'
 import type { RawHeaders } from '../wire/headers.ts'
 import { type OwnVia, viaBehind } from '../wire/via.ts'
 import { findCandidates, vet } from './candidates.ts'
 import { describeDestination, type Exchange } from './exchange.ts'
+import { memberNameIn } from './member-name.ts'
 import type { OutboundPorts } from './ports.ts'
 import { complain, connectThrough } from './upstream-proxy.ts'
 import {
@@ -123,7 +127,60 @@ async function dialPeer(
   if (signal.aborted) return { kind: 'gone' }
   const timeoutMs = admitted.inForce.settings.timeouts.connectMs
   const authority = route.endpoint
+  if (route.tls !== undefined) return dialMember(route, options)
   return settle(await options.dialPeer({ authority, timeoutMs, signal, readBy }), options)
+}
+
+/** To an instance that asks who sends: proven by the member's certificate, and said in front of the stream. */
+async function dialMember(
+  route: Extract<Route, { kind: 'peer' }>,
+  options: ReachOptions,
+): Promise<Reached> {
+  const { admitted, asked, exchange, ports, signal } = options
+  const credentials = credentialsFor(route, admitted)
+  if (credentials === undefined) {
+    const resource = admitted.resource.id.text
+    ports.log.error({ resource }, 'a member has no certificate to prove itself to another instance')
+    return { kind: 'failed', reason: 'tls-failed' }
+  }
+  const { connectMs } = admitted.inForce.settings.timeouts
+  const until = monotonicNow() + connectMs
+  const authority = route.endpoint
+  const dialled = await options.dialPeer({ authority, timeoutMs: connectMs, signal })
+  if (dialled.kind === 'failed') return signal.aborted ? { kind: 'gone' } : dialled
+  const timeoutMs = until - monotonicNow()
+  const stream = await secureClient(dialled.socket, { ...credentials, timeoutMs, signal })
+  if (stream === undefined) {
+    return signal.aborted ? { kind: 'gone' } : { kind: 'failed', reason: 'tls-failed' }
+  }
+  const { peer: address, peerPort: port } = exchange.origin
+  stream.write(
+    writeMemberHeader({
+      address,
+      port,
+      sender: credentials.sender,
+      name: route.name,
+      targetPort: asked.destination.port,
+      correlationId: exchange.correlationId,
+    }),
+  )
+  const upstream = { kind: 'dialled', stream } as const
+  return { kind: 'reached', upstream, admitted, address: dialled.address }
+}
+
+/** What proves the member, and what the other instance is verified by. Undefined: settings have none for this member. */
+function credentialsFor({ tls }: Extract<Route, { kind: 'peer' }>, admitted: Admitted) {
+  const { settings, backendAuthorities } = admitted.inForce
+  const own = settings.resources.find(({ id }) => id.key === admitted.resource.id.key)
+  const [ca, cert, key] = [
+    tls?.caFile,
+    own?.memberCertificate?.certificateFile,
+    own?.memberCertificate?.keyFile,
+  ].map((file) => (file === undefined ? undefined : backendAuthorities.get(file)))
+  const sender = cert === undefined ? undefined : memberNameIn(cert)
+  const isComplete = ca !== undefined && cert !== undefined && key !== undefined
+  if (!isComplete || sender === undefined || tls === undefined) return undefined
+  return { ca, cert, key, sender, name: tls.name }
 }
 
 async function dialProxied(

@@ -24,7 +24,8 @@ export interface Refusing {
 
 /** Records a denial as the final effect and words it for the client. */
 export function refuse(exchange: Exchange, refusing: Refusing): Refusal {
-  const { decision, asked, protocol, address, detail, message, status, html } = refusing
+  const { decision, asked, protocol, address, html } = refusing
+  const { detail, message, status } = ofStranger(exchange, refusing)
   exchange.record(decision, {
     detail,
     ...(asked === undefined
@@ -41,6 +42,21 @@ export function refuse(exchange: Exchange, refusing: Refusing): Refusal {
     egressPorts: exchange.egressPorts,
     ...(status === undefined ? {} : { status }),
   })
+}
+
+const authenticationRequired = 407
+
+/** Who could be known by credentials is asked for them. */
+function ofStranger(
+  exchange: Exchange,
+  refusing: Refusing,
+): Pick<Refusing, 'detail' | 'message' | 'status'> {
+  if (refusing.decision.reason !== 'unknown-caller') return refusing
+  const { evidence, knowsCredentials } = exchange
+  const detail = evidence?.kind === 'rejected' ? evidence.detail : undefined
+  if (!knowsCredentials) return { detail }
+  const message = 'this proxy asks for the credentials of a member'
+  return { detail, message, status: authenticationRequired }
 }
 
 /** Words what kept an allowed request from being carried out; it has its record already. */

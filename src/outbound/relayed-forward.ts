@@ -1,5 +1,6 @@
 import { unloggable } from '../audit/record.ts'
 import type { CloseReason, FailureReason } from '../reasons.ts'
+import type { InForce } from '../settings/in-force.ts'
 import { currentDateLine } from '../transport/relay/answer-head.ts'
 import type { Crossing, CrossingOwner, RequestFault } from '../transport/relay/crossing.ts'
 import type { UpstreamSource } from '../transport/relay/forwarding.ts'
@@ -14,8 +15,11 @@ import type { ProxyContext, UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { denialFor, sayingFor } from './refusal-words.ts'
 import { refuse, type Refusing, wordFailure } from './refusing.ts'
-import type { ForwardReader } from './forward-reader.ts'
+import { type Identified, identifyCaller, tooManyCredentials } from './identify-caller.ts'
+import type { ForwardReader, ForwardReading } from './forward-reader.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
+
+type HeadReading = Extract<ForwardReading, { kind: 'head' }>
 
 const protocol = 'HTTP:TCP'
 
@@ -149,7 +153,6 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       this.#refuse({ decision: this.#exchange.deny(kind), ...more })
       return
     }
-    const asked = this.#asked ?? this.#exchange.asked(reading.authority)
     this.#path = this.#reader.path
     this.#fieldLines = reading.fieldLines
     this.#exchange.removedHeaders = reading.removed
@@ -157,12 +160,57 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    const verdict = reading.admitted ?? decide(asked, inForce)
+    if (reading.admitted !== undefined) {
+      this.#exchange.evidence = reading.evidence
+      this.#carry(reading.admitted, reading)
+      return
+    }
+    const { rawHeaders } = this.#crossing.block
+    const identifying = identifyCaller(this.#exchange, { rawHeaders, inForce })
+    if (typeof identifying === 'string') this.#decide(reading, { identified: identifying, inForce })
+    else void this.#decideLater(reading, { identifying, inForce })
+  }
+
+  /** Never rejects. */
+  async #decideLater(
+    reading: HeadReading,
+    given: { readonly identifying: Promise<Identified>; readonly inForce: InForce | undefined },
+  ): Promise<void> {
+    const identified = await given.identifying
+    if (this.#isOver) return
+    try {
+      this.#decide(reading, { identified, inForce: given.inForce })
+    } catch (error) {
+      this.#fault(error, 'a request could not be forwarded')
+    }
+  }
+
+  #decide(
+    reading: HeadReading,
+    given: { readonly identified: Identified; readonly inForce: InForce | undefined },
+  ): void {
+    const asked = this.#exchange.asked(reading.authority)
+    if (given.identified === 'busy') {
+      this.#refuse({ decision: this.#exchange.deny('limit'), detail: tooManyCredentials })
+      return
+    }
+    const inForce = this.#context.ports.currentInForce()
+    const verdict = decide(asked, inForce)
     if (verdict.kind === 'denied') {
       this.#refuse(verdict)
       return
     }
-    reading.admitted = verdict
+    // What was read before a swap is remembered under what was in force then.
+    if (inForce === given.inForce) {
+      reading.admitted = verdict
+      reading.evidence = this.#exchange.evidence
+    }
+    this.#carry(verdict, reading)
+  }
+
+  #carry(verdict: Admitted, { authority }: HeadReading): void {
+    const asked = this.#exchange.asked(authority)
+    this.#asked = asked
     const pooled = this.#takePooled(verdict, asked)
     if (pooled === undefined) void this.#reach(verdict, asked)
     else this.#sendPooled(pooled, { admitted: verdict, asked })
@@ -170,7 +218,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
 
   #takePooled(admitted: Admitted, asked: Asked): Pooled<Upstream> | undefined {
     if (admitted.route.kind === 'fronted') return undefined
-    return this.#context.upstreams.take(poolKey(admitted.inForce.version, asked.destination))
+    return this.#context.upstreams.take(poolKey(admitted, asked))
   }
 
   #sendPooled(
@@ -229,7 +277,7 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
     }
     const connection = upstreamOver(stream)
     const { version } = admitted.inForce
-    const key = poolKey(version, asked.destination)
+    const key = poolKey(admitted, asked)
     this.#pooled = upstream.kind === 'dialled' ? { connection, key, version, address } : undefined
     this.#send(connection)
   }

@@ -1,16 +1,19 @@
+import { isCovered } from '../identity/identity-rules.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
+import type { EndpointTls } from '../perimeter/resource.ts'
 import { judgeOpening, type OpeningDecision } from '../policy/judge-opening.ts'
 import type { ResourcePolicy } from '../policy/snapshot.ts'
 import type { GuardRefusal } from '../policy/address-guard.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { isExempt } from '../settings/no-proxy.ts'
-import type { UpstreamProxy } from '../settings/settings.ts'
-import { type IpAddress, prefixCovers } from '../wire/address.ts'
+import type { OutboundCaller, UpstreamProxy } from '../settings/settings.ts'
+import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
+import type { CallerEvidence } from './caller-evidence.ts'
 
 /** The original facts of a request: all that is judged, now and again on every swap of what is in force. */
 export interface Asked {
@@ -18,6 +21,8 @@ export interface Asked {
   readonly listener: string
   /** The client's address; undefined on a Unix socket. */
   readonly peer: IpAddress | undefined
+  /** Absent: the request says nothing of who asks. */
+  readonly evidence?: CallerEvidence | undefined
   readonly destination: Authority
 }
 
@@ -26,7 +31,14 @@ export type Route =
   /** This instance fronts it: in-process, never resolved or dialled, whatever stage allowed it. */
   | { readonly kind: 'fronted'; readonly member: ResourcePolicy; readonly name: Hostname }
   /** Another instance fronts it: its endpoint, as written, without the guard. */
-  | { readonly kind: 'peer'; readonly member: ResourcePolicy; readonly endpoint: Authority }
+  | {
+      readonly kind: 'peer'
+      readonly member: ResourcePolicy
+      readonly endpoint: Authority
+      /** Set: the stream proves over TLS whose it is. */
+      readonly tls: EndpointTls | undefined
+      readonly name: Hostname
+    }
   /** Asked of the upstream proxy: neither resolved here nor guarded by address. */
   | { readonly kind: 'proxied'; readonly proxy: UpstreamProxy }
   /** Everything else: resolved, guarded, dialled. */
@@ -49,21 +61,30 @@ export interface Denied {
 export type Verdict = Admitted | Denied
 
 /**
- * Who the listener speaks for when this peer uses it: undefined where it is not in settings (any more), names no
- * resource, or does not serve the peer. On a listener with `clients`, a peer without an address is a stranger.
+ * Who the listener speaks for when this peer uses it: undefined where it is not in settings (any more), does not serve the
+ * peer, or does not know who it is. On a listener with `clients`, a peer without an address is a stranger.
  */
 export function speakerFor(
   inForce: InForce,
-  asked: { readonly listener: string; readonly peer: IpAddress | undefined },
+  asked: Omit<Asked, 'destination'>,
 ): ResourcePolicy | undefined {
   const listener = inForce.settings.outbound.find(({ name }) => name === asked.listener)
-  if (listener?.resource === undefined) return undefined
-  if (listener.clients !== undefined) {
-    const { peer } = asked
-    if (peer === undefined) return undefined
-    if (!listener.clients.some((prefix) => prefixCovers(prefix, peer))) return undefined
-  }
-  return inForce.snapshot.resources.get(listener.resource.key)
+  if (listener === undefined) return undefined
+  const { clients } = listener
+  if (clients !== undefined && !isCovered(clients, asked.peer)) return undefined
+  const resource = listener.resource ?? callerOf(listener.callers, asked)?.resource
+  return resource && inForce.snapshot.resources.get(resource.key)
+}
+
+/** Credentials say it alone; where the client comes from counts only without any. */
+function callerOf(
+  callers: readonly OutboundCaller[],
+  { peer, evidence }: Omit<Asked, 'destination'>,
+): OutboundCaller | undefined {
+  if (evidence === undefined) return callers.find(({ prefixes }) => isCovered(prefixes, peer))
+  if (evidence.kind === 'rejected') return undefined
+  const { user, secretHash } = evidence
+  return callers.find(({ basic }) => basic?.user === user && basic.secretHash === secretHash)
 }
 
 /** Decides a request by what is in force now. Nothing in force denies. Pure. */
@@ -95,7 +116,8 @@ function routeTo(destination: Authority, inForce: InForce): Route {
   if (member?.resource?.backend !== undefined) return { kind: 'fronted', member, name: host.name }
   const endpoint = member?.resource?.endpoint
   if (member === undefined || endpoint === undefined) return routeOutside(destination, inForce)
-  return { kind: 'peer', member, endpoint }
+  const tls = member.resource?.endpointTls
+  return { kind: 'peer', member, endpoint, tls, name: host.name }
 }
 
 function routeOutside(destination: Authority, { settings }: InForce): Route {
@@ -123,7 +145,7 @@ export function routeKey(route: Route): string {
     case 'fronted':
       return `fronted ${route.member.id.key}`
     case 'peer':
-      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)}`
+      return `peer ${route.member.id.key} ${formatAuthority(route.endpoint)} ${JSON.stringify(route.tls)}`
     case 'proxied':
       return `proxied ${route.proxy.scheme} ${formatAuthority(route.proxy.authority)}`
     case 'outside':

@@ -3,9 +3,21 @@ const maxQuotedLength = 200
 /** Controls, formats (zero-width, bidirectional), lone surrogates, line separators: they act on the terminal that shows them. */
 const unsafe = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
-/** What a user wrote, for a message: in backticks, bounded, with everything that could act on a terminal escaped. */
+/** What must not stand in a message, which goes to logs and terminals: userinfo of a URL, a password before `@`, a pasted key. */
+const secrets: readonly (readonly [RegExp, string])[] = [
+  [/\/\/[^\s@]*@/g, '//***@'],
+  [/:[^\s@/]+@/g, ':***@'],
+  [/(-----BEGIN [A-Z ]*KEY-----)[^]*/, '$1***'],
+]
+
+/**
+ * What a user wrote, for a message: in backticks, bounded, without what looks like a secret, and with everything that
+ * could act on a terminal escaped.
+ */
 export function quote(text: string): string {
-  const bounded = text.length > maxQuotedLength ? `${text.slice(0, maxQuotedLength)}…` : text
+  let told = text
+  for (const [secret, mask] of secrets) told = told.replace(secret, mask)
+  const bounded = told.length > maxQuotedLength ? `${told.slice(0, maxQuotedLength)}…` : told
   return `\`${escapeUnsafe(bounded).replaceAll('`', "'")}\``
 }
 

@@ -30,12 +30,30 @@ export interface PrivateEndpoint {
   readonly status: 'Approved' | 'Pending' | 'Rejected'
 }
 
+/** How another instance is verified. */
+export interface EndpointTls {
+  /** Absolute path of the PEM file that its certificate is verified against. */
+  readonly caFile: string
+  /** A name in its certificate, as Node writes it: `URI:spiffe://…`. */
+  readonly name: string
+}
+
+/** Absolute paths of PEM files. */
+export interface MemberCertificate {
+  readonly certificateFile: string
+  readonly keyFile: string
+}
+
 /** A service that this instance fronts (`backend`), speaks for, or knows as a peer (`endpoint`). */
 export interface Resource {
   readonly id: ResourceId
   readonly hosts: readonly Hostname[]
   readonly backend?: Backend
   readonly endpoint?: Authority
+  /** With an `endpoint`: it takes streams of members, over TLS. */
+  readonly endpointTls?: EndpointTls
+  /** What proves to other instances that a stream is of this resource. */
+  readonly memberCertificate?: MemberCertificate
   /** Absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`. */
   readonly publicNetworkAccess?: PublicNetworkAccess
   /** Absent: everyone. */

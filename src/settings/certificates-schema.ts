@@ -74,3 +74,24 @@ export const clientCertificates = object({
     },
   ),
 })
+
+/** Keys of a resource: what proves it to other instances, and those to it. */
+export const memberProofs = {
+  endpointTls: optional(
+    object({
+      caFile: required(path, "PEM file that the other instance's certificate is verified against"),
+      name: required(
+        text(),
+        'the name in its certificate, exact: `URI:spiffe://…` or `DNS:name`; nothing is said to anybody else',
+      ),
+    }),
+    'the `endpoint` is a listener with `accepts: members`; whoever sends there proves itself by its `memberCertificate`',
+  ),
+  memberCertificate: optional(
+    object({
+      certificateFile: required(path, 'PEM file: certificate and its chain'),
+      keyFile: required(path, 'PEM file: private key'),
+    }),
+    'proves to other instances that a stream is of this resource',
+  ),
+} as const

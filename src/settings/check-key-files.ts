@@ -33,7 +33,7 @@ export async function checkKeyFiles(
   for (const { value, path } of named.inbound) {
     if (value.tls === undefined) continue
     files.push(value.tls.certificateFile, value.tls.keyFile)
-    await checkListenerTls(value.tls, {
+    await checkPair(value.tls, {
       ...context,
       path: [...path, 'tls'],
       hosts: hostsServed(value, valuesOf(named.resources)),
@@ -41,9 +41,20 @@ export async function checkKeyFiles(
   }
   for (const { value, path } of named.resources) {
     const caFile = value.backend?.caFile
-    if (caFile === undefined) continue
-    files.push(caFile)
-    await checkAuthorities(caFile, { ...context, path: [...path, 'backendCaFile'] })
+    if (caFile !== undefined) {
+      files.push(caFile)
+      await checkAuthorities(caFile, { ...context, path: [...path, 'backendCaFile'] })
+    }
+    if (value.endpointTls !== undefined) {
+      files.push(value.endpointTls.caFile)
+      const caPath = [...path, 'endpointTls', 'caFile']
+      await checkAuthorities(value.endpointTls.caFile, { ...context, path: caPath })
+    }
+    if (value.memberCertificate !== undefined) {
+      files.push(value.memberCertificate.certificateFile, value.memberCertificate.keyFile)
+      const pairPath = [...path, 'memberCertificate']
+      await checkPair(value.memberCertificate, { ...context, path: pairPath, hosts: [] })
+    }
   }
   files.push(...(await checkUpstreamProxy(named.upstreamProxy, context)))
   return files
@@ -73,6 +84,8 @@ async function checkUpstreamProxy(
 
 /** Hosts that clients of the listener ask for. */
 function hostsServed(listener: InboundListener, resources: readonly Resource[]): readonly string[] {
+  // Other instances know it by whatever name they are told.
+  if (listener.protocol === 'member') return []
   return resources
     .filter(({ id, backend }) =>
       listener.resource === undefined ? backend !== undefined : id.key === listener.resource.key,
@@ -80,8 +93,8 @@ function hostsServed(listener: InboundListener, resources: readonly Resource[]):
     .flatMap(({ hosts }) => hosts)
 }
 
-async function checkListenerTls(
-  tls: ListenerTls,
+async function checkPair(
+  tls: Pick<ListenerTls, 'certificateFile' | 'keyFile'>,
   context: Context & { readonly hosts: readonly string[] },
 ): Promise<void> {
   const { findings } = context

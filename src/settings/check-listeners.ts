@@ -37,6 +37,7 @@ export function checkListeners(
   for (const listener of outbound) {
     checkOutbound(listener, findings)
     checkNoWayOut(listener, { findings, resources })
+    checkProof(listener, { findings, resources })
   }
   if (inbound.length === 0 && outbound.length === 0) {
     findings.warning(
@@ -87,6 +88,7 @@ function checkInbound(
   }
   checkProxyProtocol({ value, path }, findings)
   if (value.protocol === 'tcp') checkTcp({ value, path }, findings)
+  if (value.protocol === 'member') checkMembers({ value, path }, findings)
   for (const { backend } of context.resources) {
     if (backend === undefined || !isAt(backend, value.listen)) continue
     findings.error(
@@ -154,13 +156,59 @@ function checkTcp({ value, path }: Placed<InboundListener>, findings: Findings):
   }
 }
 
+/** A listener for other instances takes whoever proves to be a member, and nobody else; what it is for, they say. */
+function checkMembers({ value, path }: Placed<InboundListener>, findings: Findings): void {
+  if (value.tls?.clientCertificates?.mode !== 'required') {
+    findings.error(
+      [...path, 'accepts'],
+      '`accepts: members` needs `tls` with `clientCertificates` whose mode is `required`: nothing else says which member it is',
+    )
+  }
+  for (const key of ['resource', 'proxyProtocol'] as const) {
+    if (value[key] === undefined) continue
+    findings.error(
+      [...path, key],
+      `\`${key}\` is not for a listener with \`accepts: members\``,
+      'key',
+    )
+  }
+  if (value.network === 'private' || value.trustedProxies.length > 0) {
+    findings.error(
+      path,
+      'a listener with `accepts: members` is never private and believes no proxy; leave `network` and `trustedProxies` out',
+    )
+  }
+}
+
+/** Another instance that asks who sends takes nothing of a member that cannot prove it. */
+function checkProof(
+  { value, path }: Placed<OutboundListener>,
+  context: { readonly resources: readonly Resource[]; readonly findings: Findings },
+): void {
+  const own = context.resources.find(({ id }) => id.key === value.resource?.key)
+  const isAsked = context.resources.some(({ endpointTls }) => endpointTls !== undefined)
+  if (own === undefined || own.memberCertificate !== undefined || !isAsked) return
+  context.findings.warning(
+    [...path, 'resource'],
+    `the resource ${quote(own.id.name)} has no \`memberCertificate\`: it reaches no peer with \`endpointTls\``,
+  )
+}
+
 function checkOutbound({ value, path }: Placed<OutboundListener>, findings: Findings): void {
-  const { clients, listen, resource } = value
+  const { callers, clients, listen, resource } = value
   const clientsPath = [...path, 'clients']
-  if (resource === undefined && !findings.foundWithin([...path, 'resource'])) {
+  if (resource !== undefined && callers.length > 0) {
+    const message = 'a listener speaks for its `resource` or for `callers`, not for both'
+    findings.error([...path, 'callers'], message, 'key')
+  }
+  const isUnfound = [
+    [...path, 'resource'],
+    [...path, 'callers'],
+  ].some((one) => findings.foundWithin(one))
+  if (resource === undefined && callers.length === 0 && !isUnfound) {
     findings.warning(
       path,
-      'the listener names no `resource`: it refuses every request as `unknown-caller`',
+      'the listener names neither `resource` nor `callers`: it refuses every request as `unknown-caller`',
     )
   }
   if (resource !== undefined && clients === undefined && !isLocalOnly(listen)) {

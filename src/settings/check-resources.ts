@@ -21,8 +21,9 @@ export function checkResources(
     const { backend, endpoint, firewall, hosts, id } = value
     const isTcp = backend?.scheme === 'tcp'
     const isServed = inbound.some(
-      ({ resource }) =>
-        resource?.key === id.key || (resource === undefined && hosts.length > 0 && !isTcp),
+      ({ resource, protocol }) =>
+        resource?.key === id.key ||
+        (protocol === 'http' && resource === undefined && hosts.length > 0 && !isTcp),
     )
     if (backend !== undefined && !isServed && !findings.foundWithin(['inbound'])) {
       const place = [...path, 'backend']

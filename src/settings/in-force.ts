@@ -18,7 +18,10 @@ export interface InForce {
   readonly proxyAuthorization: () => string | undefined
 }
 
-/** PEM text by `caFile`: what the certificate of an `https:` back end or upstream proxy is verified against. Complete or not in force. */
+/**
+ * PEM text by file, complete or not in force: what the certificates of `https:` back ends, of the upstream proxy and of other
+ * instances are verified against, and what proves members to other instances, keys included. Never logged, never shown.
+ */
 export type BackendAuthorities = ReadonlyMap<string, string>
 
 /** Reads what is in force now; undefined before the first policy is loaded, which denies everything. */

@@ -60,6 +60,11 @@ export function isExempt(entries: readonly NoProxy[], { host, port }: Authority)
   )
 }
 
+/** Whether one of the entries is about this name, on whatever port. */
+export function mayBeDirect(entries: readonly NoProxy[], name: Hostname): boolean {
+  return entries.some((entry) => isNamed(entry, name))
+}
+
 function isNamed(entry: NoProxy, name: Hostname): boolean {
   if (entry.kind === 'name') return entry.name === name
   return entry.kind === 'below' && name.endsWith(`.${entry.name}`)

@@ -10,7 +10,7 @@ import { readCertificateParts } from '../wire/certificate-parts.ts'
 import { pemBlocks } from '../wire/pem.ts'
 import { isSignedBy, readRevocationList, type RevocationList } from '../wire/revocation-list.ts'
 import { readAlternativeNames } from '../wire/subject-alternative-names.ts'
-import { readReference } from './read-listeners.ts'
+import { readReference } from './read-reference.ts'
 import { readPerimeter, readTrustScope } from './read-trust-scope.ts'
 import type { ClientCertificatesValue, InboundValue } from './schema.ts'
 import type { CertificateAuthority, ClientCertificates, IdentitySettings } from './settings.ts'
@@ -203,7 +203,8 @@ function readMapping(
     if (seen.has(key)) findings.error([...path, 'name'], `${quote(text)} is mapped twice`)
     seen.add(key)
     const resource = readReference(reference, { ...context, path: [...path, 'resource'] })
-    const perimeter = of === undefined ? undefined : readPerimeter(of, { ...context, path })
+    const perimeter =
+      of === undefined ? undefined : readPerimeter(of, { ...context, path: [...path, 'perimeter'] })
     return resource === undefined ? [] : [{ name, resource, perimeter }]
   })
 }

@@ -9,7 +9,8 @@ import { type Hostname, parseHostname, parseNamePattern } from '../wire/hostname
 import { checkGrant, checkNat64, checkPorts } from './check-egress.ts'
 import { readUpstreamProxy } from './read-upstream-proxy.ts'
 import type { SettingsValue } from './schema.ts'
-import type { EgressSettings, PrivateAddressGrant } from './settings.ts'
+import { mayBeDirect } from './no-proxy.ts'
+import type { EgressSettings, PrivateAddressGrant, UpstreamProxy } from './settings.ts'
 
 /** Reads `egress`. What is wrong is reported and left out. */
 export function readEgress(
@@ -23,6 +24,15 @@ export function readEgress(
   })
   const nat64 = readNat64(value.nat64, { path: [...path, 'nat64'], findings })
   checkPorts(value.ports, { path: [...path, 'ports'], findings })
+  const upstreamProxy =
+    value.upstreamProxy === undefined
+      ? undefined
+      : readUpstreamProxy(value.upstreamProxy, {
+          path: [...path, 'upstreamProxy'],
+          findings,
+          directory,
+        })
+  if (upstreamProxy !== undefined) checkProxied(value, { path, findings, upstreamProxy })
   return {
     ports: value.ports,
     privateAddresses,
@@ -39,14 +49,23 @@ export function readEgress(
     nameservers: readNameservers(value.nameservers, { path: [...path, 'nameservers'], findings }),
     tls: value.tls,
     nat64,
-    upstreamProxy:
-      value.upstreamProxy === undefined
-        ? undefined
-        : readUpstreamProxy(value.upstreamProxy, {
-            path: [...path, 'upstreamProxy'],
-            findings,
-            directory,
-          }),
+    upstreamProxy,
+  }
+}
+
+/** Says where an address is given or granted to a name that is not resolved here. */
+function checkProxied(
+  value: SettingsValue['egress'],
+  context: Context & { readonly upstreamProxy: UpstreamProxy },
+): void {
+  const { path, findings, upstreamProxy } = context
+  for (const key of ['hosts', 'privateAddresses'] as const) {
+    for (const text of Object.keys(value[key])) {
+      const name = parseHostname(text)
+      if (name === undefined || mayBeDirect(upstreamProxy.noProxy, name)) continue
+      const message = `${quote(text)} is asked of the upstream proxy, where this has no effect; add it to \`noProxy\``
+      findings.warning([...path, key, text], message, 'key')
+    }
   }
 }
 

@@ -4,9 +4,10 @@ import type { Placed } from '../documents/placed.ts'
 import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
-import { referencedResourceId } from '../perimeter/resource-reference.ts'
 import type { Resource } from '../perimeter/resource.ts'
+import { readCallers } from './read-callers.ts'
 import { readPrefixes } from './read-prefixes.ts'
+import { readReference } from './read-reference.ts'
 import type { InboundValue, OutboundValue } from './schema.ts'
 import type {
   ClientCertificates,
@@ -36,7 +37,7 @@ export function readInbound(
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     const listener: InboundListener = {
       name: value.name,
-      protocol: hasTcpBackend(resource, context.resources) ? 'tcp' : 'http',
+      protocol: protocolOf(value, hasTcpBackend(resource, context.resources)),
       listen: { host: value.listen.host, port: value.listen.port },
       network: value.network,
       clients: readPrefixes(value.clients ?? [], {
@@ -75,6 +76,11 @@ export function readInbound(
   })
 }
 
+function protocolOf({ accepts }: InboundValue, isTcp: boolean): InboundListener['protocol'] {
+  if (accepts === 'members') return 'member'
+  return isTcp ? 'tcp' : 'http'
+}
+
 function hasTcpBackend(id: ResourceId | undefined, resources: readonly Resource[]): boolean {
   const found = resources.find((resource) => resource.id.key === id?.key)
   return found?.backend?.scheme === 'tcp'
@@ -99,7 +105,8 @@ export function readOutbound(
           })
     const resource = readReference(value.resource, { ...context, path: [...path, 'resource'] })
     if (listen === undefined) return []
-    return [{ value: { name: value.name, listen, resource, clients }, path }]
+    const callers = readCallers(value.callers, { ...context, listen, path: [...path, 'callers'] })
+    return [{ value: { name: value.name, listen, resource, clients, callers }, path }]
   })
 }
 
@@ -134,20 +141,4 @@ function readMode(
     )
   }
   return mode
-}
-
-/** The resource that a listener or a name in certificates stands for. */
-export function readReference(
-  text: string | undefined,
-  context: Omit<ListenerContext, 'directory'> & { readonly path: Path },
-): ResourceId | undefined {
-  if (text === undefined) return undefined
-  const id = referencedResourceId(
-    text,
-    context.resources.map((resource) => resource.id),
-  )
-  if (id.kind === 'valid') return id.value
-  // A resource that could not be read is no reason to say that it is not there.
-  if (!context.findings.foundWithin(['resources'])) context.findings.error(context.path, id.message)
-  return undefined
 }

@@ -5,10 +5,11 @@ import type { Path } from '../documents/problem.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { ResourceId } from '../perimeter/resource-id.ts'
 import { declaredResourceId, type ReferenceScope } from '../perimeter/resource-reference.ts'
-import type { Backend, PrivateEndpoint, Resource } from '../perimeter/resource.ts'
+import type { Backend, EndpointTls, PrivateEndpoint, Resource } from '../perimeter/resource.ts'
 import { parseAddress } from '../wire/address.ts'
 import { type Authority, parseAuthority } from '../wire/authority.ts'
 import { type Hostname, parseHostname } from '../wire/hostname.ts'
+import { readAlternativeNames } from '../wire/subject-alternative-names.ts'
 import { readPrefixes } from './read-prefixes.ts'
 import type { ResourceValue } from './schema.ts'
 
@@ -75,11 +76,21 @@ function readResource(
             findings,
           }),
         }
+  const endpointTls = readEndpointTls(value, context)
   return {
     id,
     hosts: readHosts(value.hosts, { ...context, path: [...path, 'hosts'] }),
     ...(backend === undefined ? {} : { backend }),
     ...(endpoint === undefined ? {} : { endpoint }),
+    ...(endpointTls === undefined ? {} : { endpointTls }),
+    ...(value.memberCertificate === undefined
+      ? {}
+      : {
+          memberCertificate: {
+            certificateFile: resolve(context.directory, value.memberCertificate.certificateFile),
+            keyFile: resolve(context.directory, value.memberCertificate.keyFile),
+          },
+        }),
     ...(value.publicNetworkAccess === undefined
       ? {}
       : { publicNetworkAccess: value.publicNetworkAccess }),
@@ -89,6 +100,25 @@ function readResource(
       ? {}
       : { privateEndpoints: readPrivateEndpoints(value, context) }),
   }
+}
+
+function readEndpointTls(
+  { endpoint, endpointTls }: ResourceValue,
+  context: { readonly path: Path; readonly directory: string; readonly findings: Findings },
+): EndpointTls | undefined {
+  if (endpointTls === undefined) return undefined
+  const path = [...context.path, 'endpointTls']
+  if (endpoint === undefined) {
+    context.findings.error(path, '`endpointTls` belongs to an `endpoint`; add one', 'key')
+  }
+  const [name, ...more] = readAlternativeNames(endpointTls.name) ?? []
+  if (name === undefined || more.length > 0 || name.kind === 'other') {
+    context.findings.error(
+      [...path, 'name'],
+      `${quote(endpointTls.name)} is no name to compare with; write \`URI:spiffe://…\` or \`DNS:name\``,
+    )
+  }
+  return { caFile: resolve(context.directory, endpointTls.caFile), name: endpointTls.name }
 }
 
 function readPrivateEndpoints(
@@ -184,7 +214,7 @@ function readBackend(
   if (authority === undefined) {
     findings.error(
       path,
-      `${quote(value.backend)} is no back end; ${quote(rest)} is not \`host:port\``,
+      `${quote(value.backend)} is no back end; ${quote(rest.replace(/^.*@/, '***@'))} is not \`host:port\``,
     )
     return undefined
   }

@@ -11,8 +11,9 @@ import {
   type Value,
 } from '../documents/shape.ts'
 import { egressShape } from './egress-schema.ts'
-import { clientCertificates } from './certificates-schema.ts'
+import { clientCertificates, memberProofs } from './certificates-schema.ts'
 import { hours, KiB, MiB, minutes, seconds } from '../units.ts'
+import { listenerName, listenPort, outboundListener, prefixes } from './outbound-schema.ts'
 import { durationMs, headerName, path, plainText, tokens } from './tokens-schema.ts'
 
 /**
@@ -20,32 +21,12 @@ import { durationMs, headerName, path, plainText, tokens } from './tokens-schema
  * `config/settings.schema.json` and the README's table all come from it.
  */
 
-/** 0 takes a free one. */
-const listenPort = integer({ minimum: 0, maximum: 65_535 })
-const prefixes = list(text())
-
 /** More threads than cores gain nothing, and each takes its memory. */
 const maxWorkers = 64
 
 const tcpAddress = object({
   host: required(text(), 'address to listen on; `0.0.0.0` or `::` for every interface'),
   port: required(listenPort, 'port; 0 takes a free one'),
-})
-
-const listenAddress = object({
-  host: optional(text(), 'address to listen on'),
-  port: optional(listenPort, 'port; 0 takes a free one'),
-  socket: optional(path, 'path of a Unix socket, instead of `host` and `port`'),
-  mode: optional(
-    text({ pattern: '^0[0-7]{3}$', says: 'an octal mode in quotes, such as `"0660"`' }),
-    'permissions of the Unix socket, `"0600"` if absent; who may write may connect, so never everyone',
-  ),
-})
-
-const listenerName = text({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9 _.-]*$',
-  says: 'a name of letters, digits, spaces, `_`, `.` and `-` that begins with a letter or digit',
-  maxLength: 80,
 })
 
 const scope = object({
@@ -99,6 +80,7 @@ const resource = object({
     text(),
     'instead of `backend`: `host:port` of the other instance that fronts it; dialled as written, without the guard',
   ),
+  ...memberProofs,
   publicNetworkAccess: optional(
     choice(['Enabled', 'Disabled', 'SecuredByPerimeter']),
     'absent: `Enabled` while a perimeter associates the resource, else `SecuredByPerimeter`',
@@ -121,6 +103,11 @@ const resource = object({
 const inboundListener = object({
   name: required(listenerName, 'name of the listener, for logs'),
   listen: required(tcpAddress, 'where it listens'),
+  accepts: defaulted(choice(['clients', 'members']), {
+    default: 'clients',
+    description:
+      '`members`: streams of members that other instances serve, which prove it by `tls.clientCertificates`; they go to the other listeners here',
+  }),
   network: defaulted(choice(['public', 'private']), {
     default: 'public',
     description:
@@ -162,16 +149,6 @@ const inboundListener = object({
     }),
     'terminates TLS; absent: plain HTTP; in front of a `tcp:` back end only with `clientCertificates`, else TLS passes through',
   ),
-})
-
-const outboundListener = object({
-  name: required(listenerName, 'name of the listener, for logs'),
-  listen: required(listenAddress, 'where it listens: `host` and `port`, or `socket`'),
-  resource: optional(
-    text(),
-    'the member it speaks for; such a listener binds loopback or a Unix socket, or names `clients`',
-  ),
-  clients: optional(prefixes, 'who may connect'),
 })
 
 export const settingsShape = object({

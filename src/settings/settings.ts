@@ -60,8 +60,8 @@ export interface SocketAddress {
 
 export interface InboundListener {
   readonly name: string
-  /** `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
-  readonly protocol: 'http' | 'tcp'
+  /** `member`: it takes streams of members from other instances. `tcp` where its `resource` has a `tcp:` back end: a connection is for that one, whatever its bytes are. */
+  readonly protocol: 'http' | 'tcp' | 'member'
   readonly listen: TcpAddress
   readonly network: 'public' | 'private'
   /** `private` only: connections from these arrive over a private endpoint, all others are public. */
@@ -114,10 +114,26 @@ export interface CertificateAuthority {
 export interface OutboundListener {
   readonly name: string
   readonly listen: ListenAddress
-  /** The member it speaks for; undefined: every request is `unknown-caller`. */
+  /** The member it speaks for, whoever asks; undefined: `callers` say for whom. */
   readonly resource: ResourceId | undefined
+  /** Members by how they are known; whoever is none of them is `unknown-caller`. Empty beside a `resource`. */
+  readonly callers: readonly OutboundCaller[]
   /** Undefined: whoever can connect (loopback or a Unix socket only). */
   readonly clients: readonly Prefix[] | undefined
+}
+
+/** A member of a listener that speaks for several. */
+export interface OutboundCaller {
+  readonly resource: ResourceId
+  /** Whoever comes from here without credentials is this member; no two callers share an address. */
+  readonly prefixes: readonly Prefix[]
+  readonly basic: BasicCaller | undefined
+}
+
+export interface BasicCaller {
+  readonly user: string
+  /** `perimeter/secret-hash.ts`. Never to be printed. */
+  readonly secretHash: string
 }
 
 export interface IdentitySettings {

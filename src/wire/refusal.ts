@@ -109,6 +109,7 @@ const errorCodes: ReadonlyMap<number, readonly [code: string, phrase: string]> =
   [400, ['BadRequest', 'Bad Request']],
   [403, ['NetworkSecurityPerimeterDenied', 'Forbidden']],
   [404, ['ResourceNotFound', 'Not Found']],
+  [407, ['ProxyAuthenticationRequired', 'Proxy Authentication Required']],
   [408, ['RequestTimeout', 'Request Timeout']],
   [421, ['MisdirectedRequest', 'Misdirected Request']],
   [431, ['RequestHeaderFieldsTooLarge', 'Request Header Fields Too Large']],
@@ -150,6 +151,9 @@ export function renderRefusal(refusal: Refusal): RenderedRefusal {
     ['cache-control', 'no-store'],
   ]
   if (refusal.html) fields.push(...pageFields)
+  // RFC 9110 15.5.8: a client learns from it how.
+  if (status === 407)
+    fields.push(['proxy-authenticate', 'Basic realm="ringfence", charset="UTF-8"'])
   if (status === 503) fields.push(['retry-after', '1'])
   return { status, headers: fields.flat(), body }
 }

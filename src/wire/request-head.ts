@@ -42,7 +42,7 @@ const plainTarget = /^[\x21-\x22\x24-\x5b\x5d-\x7e]+$/
 /** RFC 6585 5. */
 const tooManyLines = 'too many header lines'
 
-/** Without zeros in front, by which some take a number for an octal one. */
+/** RFC 9110 8.6 allows zeros in front, by which some take a number for an octal one: we chose to refuse them. */
 const contentLength = /^(?:0|[1-9][0-9]{0,14})$/
 
 /** A request to a resource: origin-form, and Host alone says for whom (RFC 9112 3.2.1). */

@@ -22,7 +22,16 @@ async function run(...args: readonly string[]): Promise<Ran> {
   return { exitCode, out, err }
 }
 
-const commands = ['run', 'check', 'explain', 'doctor', 'decide', 'certificates', 'demo']
+const commands = [
+  'run',
+  'check',
+  'explain',
+  'doctor',
+  'decide',
+  'certificates',
+  'demo',
+  'hash-secret',
+]
 
 void t.test('--help lists every command', async (t) => {
   const { exitCode, out, err } = await run('--help')

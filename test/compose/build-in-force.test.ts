@@ -81,6 +81,12 @@ void t.test('buildInForce has another version whenever something that decides ch
       note: 'and to whom',
       change: { outbound: [{ name: 'egress', resource: 'orders', clients: ['10.0.0.0/8'] }] },
     },
+    ...['10.0.0.0/8', '10.0.0.0/9'].map((prefix) => ({
+      note: 'who speaks for whom on a gateway',
+      change: {
+        outbound: [{ name: 'egress', callers: [{ resource: 'orders', prefixes: [prefix] }] }],
+      },
+    })),
     { note: 'who is believed about identity', change: { headersTrustedFrom: ['10.0.0.1'] } },
     { note: 'ports of rules', change: { egress: { ports: [443] } } },
     {

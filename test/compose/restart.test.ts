@@ -107,6 +107,36 @@ void t.test(
   },
 )
 
+void t.test('mergeSettings: at its old address a gateway knows whom both entries know', (t) => {
+  const [orders, catalog, other] = ['orders', 'catalog', 'orders'].map((resource, index) => ({
+    resource,
+    prefixes: [`10.0.${index}.0/24`],
+  }))
+  const { settings } = change(
+    {
+      outbound: [
+        {
+          name: 'gateway',
+          listen: loopback,
+          callers: [orders, catalog].flatMap((one) => one ?? []),
+        },
+      ],
+    },
+    {
+      outbound: [
+        {
+          name: 'gateway',
+          listen: everywhere,
+          callers: [other, catalog].flatMap((one) => one ?? []),
+        },
+      ],
+    },
+  )
+  t.match(settings.outbound[0]?.callers, [{ resource: { name: 'catalog' } }])
+  t.equal(settings.outbound[0]?.callers.length, 1)
+  t.end()
+})
+
 void t.test('mergeSettings leaves a removed listener out, so that it denies', (t) => {
   const { settings, needsRestart } = change({ outbound: [{ name: 'egress' }] }, { outbound: [] })
   t.strictSame(settings.outbound, [])

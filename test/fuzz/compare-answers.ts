@@ -37,11 +37,14 @@ export async function startAnswerCheck(t: Teardown): Promise<Check> {
       if (odd === undefined) {
         socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${path.length}\r\n\r\n${path}`)
       } else {
-        void writeInPieces(socket, odd)
-        ends.set(
-          socket,
-          setTimeout(() => socket.end(), endMs + odd.cuts.length),
-        )
+        void writeInPieces(socket, odd).then(() => {
+          // Not before it is written, however busy the machine is; nor where the next is under way.
+          if (handled.get(socket) !== requests.length) return
+          ends.set(
+            socket,
+            setTimeout(() => socket.end(), endMs),
+          )
+        })
       }
     },
   })

@@ -68,7 +68,11 @@ export async function startRequestCheck(t: Teardown): Promise<Check> {
     }
     const isWhole = passed.at(-1)?.[0]?.includes(' /last ') === true
     trial.isWhole = isWhole
-    if (isWhole && JSON.stringify(passed) !== JSON.stringify(passedByLibrary)) {
+    // Refused, whoever expects 100 may send its content all the same: the library lane ends the connection, the relay
+    // only where there is any.
+    const isCutShort = /^expect:/im.test(bytes) && passedByLibrary.length < passed.length
+    const compared = isCutShort ? passed.slice(0, passedByLibrary.length) : passed
+    if (isWhole && JSON.stringify(compared) !== JSON.stringify(passedByLibrary)) {
       return `relay ${JSON.stringify(passed)}, library ${JSON.stringify(passedByLibrary)}`
     }
     return undefined

@@ -73,7 +73,8 @@ function bend(dice: Dice, text: string): string {
   }
 }
 
-function bendMaybe(dice: Dice, text: string): string {
+/** Bent in no place, in one, or in several. */
+export function bendMaybe(dice: Dice, text: string): string {
   let bent = text
   while (dice.isRare(3)) bent = bend(dice, bent)
   return bent

@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 import { type Find, fuzz, startChecks } from './run.ts'
 
 /**
- * `npm run fuzz -- [--seconds N] [--seed N]`: bytes that are almost HTTP, through the relay, the library lane and Node's
- * own parser; and ClientHellos that are almost right, read by us and by OpenSSL. What they disagree on is printed as a case for `test/fuzz/cases/`, and the exit code is 1.
+ * `npm run fuzz -- [--seconds N] [--seed N]`: bytes that are almost right, read by us and by somebody else: HTTP through the
+ * relay, the library lane and Node's own parser, ClientHellos by OpenSSL, tokens, authorities by a URL parser, PROXY headers
+ * whole and in parts, perimeter documents. What they disagree on is printed as a case for `test/fuzz/cases/`; the exit code is 1.
  */
 
 const { values } = parseArgs({

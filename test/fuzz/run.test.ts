@@ -8,7 +8,7 @@ const agree: Check = (_bytes, trial) => {
 }
 
 /** A moment, in which such checks are tried by the thousand. */
-const run = { seed: 1, seconds: 0.05 }
+const run = { seed: 1, seconds: 0.3 }
 
 async function fuzzRequests(request: Check) {
   // The others give way, so that it is not their turn for long.
@@ -16,7 +16,18 @@ async function fuzzRequests(request: Check) {
     await new Promise(setImmediate)
     return agree(bytes, trial)
   }
-  return fuzz({ request, answer: later, hello: later }, run)
+  return fuzz(
+    {
+      request,
+      answer: later,
+      hello: later,
+      token: later,
+      authority: later,
+      'proxy-header': later,
+      document: later,
+    },
+    run,
+  )
 }
 
 void t.test('fuzz: what nobody disagrees about is no find', async (t) => {

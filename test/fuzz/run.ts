@@ -1,10 +1,24 @@
 import { startAnswerCheck } from './compare-answers.ts'
+import { makeAuthority, startAuthorityCheck } from './compare-authorities.ts'
+import { makeDocument, startDocumentCheck } from './compare-documents.ts'
 import { startHelloCheck } from './compare-hellos.ts'
+import { makeProxyHeader, startProxyHeaderCheck } from './compare-proxy-headers.ts'
 import { type Check, startRequestCheck, type Teardown } from './compare-requests.ts'
 import { Dice, makeAnswer, makeRequests } from './grammar.ts'
 import { makeHello } from './hello-grammar.ts'
+import { makeToken, startTokenCheck } from './compare-tokens.ts'
 
-export type Kind = 'request' | 'answer' | 'hello'
+export const kinds = [
+  'request',
+  'answer',
+  'hello',
+  'token',
+  'authority',
+  'proxy-header',
+  'document',
+] as const
+
+export type Kind = (typeof kinds)[number]
 
 export interface Find {
   readonly kind: Kind
@@ -18,12 +32,14 @@ const atOnce = 16
 /** No more than that: the first few say it all. */
 const maxFinds = 5
 
-const kinds: readonly Kind[] = ['request', 'answer', 'hello']
-
 const makers: Readonly<Record<Kind, (dice: Dice) => string>> = {
   request: makeRequests,
   answer: makeAnswer,
   hello: makeHello,
+  token: makeToken,
+  authority: makeAuthority,
+  'proxy-header': makeProxyHeader,
+  document: makeDocument,
 }
 
 /** All checks, ready to be given bytes. */
@@ -32,6 +48,10 @@ export async function startChecks(t: Teardown): Promise<Readonly<Record<Kind, Ch
     request: await startRequestCheck(t),
     answer: await startAnswerCheck(t),
     hello: startHelloCheck(),
+    token: startTokenCheck(),
+    authority: startAuthorityCheck(),
+    'proxy-header': startProxyHeaderCheck(),
+    document: await startDocumentCheck(t),
   }
 }
 
@@ -70,7 +90,16 @@ function cutsOf(dice: Dice, bytes: string): readonly number[] {
 }
 
 /** How much of what is tried must be understood and passed on, of a hundred: less, and hardly anything was compared. */
-const leastWhole: Readonly<Record<Kind, number>> = { request: 5, answer: 5, hello: 5 }
+const leastWhole: Readonly<Record<Kind, number>> = {
+  request: 5,
+  answer: 5,
+  hello: 5,
+  token: 5,
+  authority: 5,
+  'proxy-header': 5,
+  document: 2,
+}
+
 /** Before there are so many, the share says nothing. */
 const enough = 20
 
@@ -85,6 +114,18 @@ export interface Fuzzed {
   readonly whole: Readonly<Record<Kind, number>>
 }
 
+function noneOfEach(): Record<Kind, number> {
+  return {
+    request: 0,
+    answer: 0,
+    hello: 0,
+    token: 0,
+    authority: 0,
+    'proxy-header': 0,
+    document: 0,
+  }
+}
+
 /** Tries what the seed gives for so long, or until there is enough to look at. */
 export async function fuzz(
   checks: Readonly<Record<Kind, Check>>,
@@ -92,8 +133,8 @@ export async function fuzz(
 ): Promise<Fuzzed> {
   const finds: Find[] = []
   const unconfirmed: Find[] = []
-  const whole: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
-  const counts: Record<Kind, number> = { request: 0, answer: 0, hello: 0 }
+  const whole = noneOfEach()
+  const counts = noneOfEach()
   const until = performance.now() + seconds * 1000
   let tried = 0
   const work = async (): Promise<void> => {

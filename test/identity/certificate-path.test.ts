@@ -240,3 +240,52 @@ void t.test('findPath: it ends with the first that ends', async (t) => {
     soon.getTime(),
   )
 })
+
+void t.test(
+  'findPath holds the limits of each authority against the path that it found',
+  async (t) => {
+    const chain = chainOf((await issue(deeper)).certificate, deeper.certificate, below.certificate)
+    const limited = (index: number, parts: Partial<Certified['parts']>): readonly Certified[] =>
+      chain.map((one, at) => (at === index ? { ...one, parts: { ...one.parts, ...parts } } : one))
+    const one = [trust('root', root)]
+    const two = [...one, trust('other', other)]
+    const cases = [
+      {
+        note: 'none below allowed, and none there',
+        chain: limited(1, { pathLength: 0 }),
+        says: /found/,
+      },
+      {
+        note: 'none below allowed, one there',
+        chain: limited(2, { pathLength: 0 }),
+        says: /too many/,
+      },
+      { note: 'one below allowed', chain: limited(2, { pathLength: 1 }), says: /found/ },
+      { note: 'names', chain: limited(1, { hasNameConstraints: true }), says: /name constraints/ },
+      {
+        note: 'names that OpenSSL has seen to',
+        chain: limited(1, { hasNameConstraints: true }),
+        authorities: one,
+        says: /found/,
+      },
+      {
+        note: 'names of its own count for nothing',
+        chain: limited(0, { hasNameConstraints: true }),
+        says: /found/,
+      },
+    ]
+    for (const { note, chain, authorities = two, says } of cases) {
+      const found = findPath(chain, { authorities, maxDepth: 3, now })
+      t.match(found.kind === 'none' ? found.note : 'found', says, note)
+    }
+  },
+)
+
+void t.test('findPath: what two authorities have signed alike is of neither', async (t) => {
+  const found = findPath(chainOf(leaf.certificate), {
+    authorities: [trust('one', root), trust('two', root)],
+    maxDepth: 3,
+    now,
+  })
+  t.match(found, { kind: 'none', note: /two authorities/ })
+})

@@ -29,3 +29,26 @@ for (const one of sharingCases) {
     t.equal(origin.received.length, isShared ? 1 : 2)
   })
 }
+
+void t.test('nor is one that a request of that kind was sent again over', async (t) => {
+  const origin = await startRawOrigin({
+    onData(socket, text) {
+      // Given up as the second request of a connection arrives.
+      if (/^GET [^]*GET [^]*NTLM/.test(text)) socket.destroy()
+      else if (text.endsWith('\r\n\r\n')) socket.write(answerFor({ note: '', isShared: true }))
+    },
+  })
+  t.teardown(() => origin.close())
+  const { port } = origin
+  const proxy = await startProxy(t, enforced(port))
+  const [alice, bob] = [await proxy.connect(), await proxy.connect()]
+  const head = (path: string): string =>
+    `GET http://api.example:${port}${path} HTTP/1.1\r\nHost: api.example:${port}\r\n`
+  alice.send(`${head('/')}\r\n`)
+  t.equal((await alice.response()).status, 200)
+  alice.send(`${head('/')}Authorization: NTLM a\r\n\r\n`)
+  t.equal((await alice.response()).status, 200)
+  bob.send(`${head('/next')}\r\n`)
+  t.equal((await bob.response()).status, 200)
+  t.notOk(origin.received.some((text) => text.includes('NTLM') && text.includes('/next')))
+})

@@ -95,7 +95,8 @@ void t.test('Dockerfile asks /livez for health and starts the built program', as
   const command: unknown = JSON.parse(health.slice(health.indexOf('CMD ') + 'CMD '.length))
   t.match(command, ['node', '-e', /RINGFENCE_LIVEZ/])
   t.ok(textsOf(last, 'ENV').includes('RINGFENCE_LIVEZ=http://127.0.0.1:9900/livez'))
-  t.strictSame(textsOf(last, 'ENTRYPOINT'), ['["node", "dist/main.js"]'])
+  const flag = '--max-semi-space-size=4'
+  t.strictSame(textsOf(last, 'ENTRYPOINT'), [`["node", "${flag}", "dist/main.js"]`])
 })
 
 void t.test(

@@ -12,6 +12,16 @@ const cases = [
   { note: 'a zero-width space', text: 'a\u200bb', want: '`a\\u200bb`' },
   { note: 'a lone surrogate', text: 'a\ud800', want: '`a\\ud800`' },
   { note: 'a tag character', text: '\u{e0041}', want: '`\\ue0041`' },
+  { note: 'a password in a URL', text: 'http://me:pass@a:1', want: '`http://***@a:1`' },
+  { note: 'a token in a URL', text: 'https://token@a/b', want: '`https://***@a/b`' },
+  { note: 'a password with a slash', text: 'https://me:p/w@a/b', want: '`https://***@a/b`' },
+  { note: 'a password without a scheme', text: 'me:pass@a:1', want: '`me:***@a:1`' },
+  { note: 'a mail address', text: 'me@example.com', want: '`me@example.com`' },
+  {
+    note: 'a key that was pasted',
+    text: '-----BEGIN EC PRIVATE KEY-----\nMHcC',
+    want: '`-----BEGIN EC PRIVATE KEY-----***`',
+  },
   { note: 'long text', text: 'a'.repeat(201), want: `\`${'a'.repeat(200)}\u2026\`` },
 ]
 

@@ -161,3 +161,18 @@ void t.test('an upload waits for the back end', async (t) => {
   const { bytesIn = size } = world.ended.find(({ kind }) => kind === 'request') ?? {}
   t.ok(bytesIn < 16 * MiB, `${(bytesIn / MiB).toFixed(1)} MiB were taken`)
 })
+
+void t.test('a request that comes round is refused, and goes no further', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const world = await startInbound(t, openShop(origin.url, { inbound }), { pem: shown })
+  const client = await connectHttp2({ ...world, ...asOrders })
+  const headers = { via: '1.1 balancer, 1.1 ringfence-0123456789abcdef' }
+  const response = await client.exchange('/', { headers })
+  t.equal(response.status, 508)
+  t.match(world.records, [{ decision: { effect: 'deny', reason: 'loop' } }])
+  t.equal(origin.seen.length, 0)
+  const other = await client.exchange('/', { headers: { via: '2.0 balancer' } })
+  t.equal(other.status, 200)
+  t.same(origin.seen[0]?.header('via'), ['2.0 balancer', '1.1 ringfence-0123456789abcdef'])
+})

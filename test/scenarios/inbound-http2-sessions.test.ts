@@ -82,6 +82,12 @@ void t.test('a reload ends the streams that it no longer allows, not the session
     world.records.filter(({ end }) => end !== undefined).map(({ end }) => end?.closeReason),
     ['policy-revoked', 'policy-revoked'],
   )
+
+  await world.reload(both(['127.0.0.1/32']))
+  const later = client.request('/stream')
+  await new Promise<void>((resolve) => later.once('data', () => resolve()))
+  await world.reload(both([]))
+  t.match(await responseOf(later), { code: http2ErrorCode.cancel }, 'and once more')
   client.destroy()
   await world.quiet()
   t.strictSame(world.complaints, [])

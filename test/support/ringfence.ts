@@ -26,6 +26,7 @@ export interface ConfigurationFiles {
 /** What tests look at in a record of the access log. */
 export interface LogRecord {
   readonly correlationId: string
+  readonly operationName: string
   readonly category?: string
   readonly properties: {
     readonly reason: string
@@ -157,7 +158,21 @@ export async function startChild(
   files: ConfigurationFiles,
   nodeArgs: readonly string[] = [],
 ): Promise<ChildInstance> {
-  const instance = spawnRingfence(t, ['run', '--config', files.configFile], nodeArgs)
+  return readyChild(files, spawnRingfence(t, ['run', '--config', files.configFile], nodeArgs))
+}
+
+/** The same behind the words of another command. */
+export async function startWithin(
+  t: Test,
+  files: ConfigurationFiles,
+  within: readonly string[],
+): Promise<ChildInstance> {
+  return readyChild(files, spawnNode(t, [mainFile, 'run', '--config', files.configFile], within))
+}
+
+type Spawned = Omit<ChildInstance, keyof ConfigurationFiles | 'port'>
+
+async function readyChild(files: ConfigurationFiles, instance: Spawned): Promise<ChildInstance> {
   await instance.says(/^ready in /m)
   return {
     ...files,
@@ -179,8 +194,18 @@ export function spawnRingfence(
   t: Test,
   args: readonly string[],
   nodeArgs: readonly string[] = [],
-): Omit<ChildInstance, keyof ConfigurationFiles | 'port'> {
-  const child = spawn(process.execPath, [...nodeArgs, mainFile, ...args], {
+): Spawned {
+  return spawnNode(t, [...nodeArgs, mainFile, ...args])
+}
+
+/** Starts a script as a child, behind the words of another command (`within`) if there are any. */
+export function spawnNode(
+  t: Test,
+  args: readonly string[],
+  within: readonly string[] = [],
+): Spawned {
+  const [command = process.execPath, ...parameters] = [...within, process.execPath, ...args]
+  const child = spawn(command, parameters, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: plainEnvironment(),
   })

@@ -8,6 +8,7 @@ import { type Guid, parseGuid } from '../../src/perimeter/guid.ts'
 import { parseResourceId, type ResourceId } from '../../src/perimeter/resource-id.ts'
 import type { TlsLeniency } from '../../src/policy/judge-opening.ts'
 import type {
+  BasicCaller,
   InboundListener,
   Lane,
   Limits,
@@ -105,10 +106,17 @@ export interface InForceParts {
     readonly trustedProxies?: readonly string[]
     readonly proxyFrom?: readonly string[]
   })[]
-  readonly outbound?: readonly (Partial<Omit<OutboundListener, 'resource' | 'clients'>> & {
+  readonly outbound?: readonly (Partial<
+    Omit<OutboundListener, 'resource' | 'clients' | 'callers'>
+  > & {
     readonly name: string
     readonly resource?: string
     readonly clients?: readonly string[]
+    readonly callers?: readonly {
+      readonly resource: string
+      readonly prefixes?: readonly string[]
+      readonly basic?: BasicCaller
+    }[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
   readonly speakers?: Settings['identity']['speakers']
@@ -206,6 +214,11 @@ export function settingsFrom(parts: InForceParts): Settings {
       ...listener,
       resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
       clients: listener.clients?.map(prefix),
+      callers: (listener.callers ?? []).map(({ resource, prefixes = [], basic }) => ({
+        resource: resourceId(resource),
+        prefixes: prefixes.map(prefix),
+        basic,
+      })),
     })),
     identity: {
       headers: {

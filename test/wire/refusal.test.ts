@@ -69,6 +69,7 @@ void t.test('a denial is the ARM error body', async (t) => {
 void t.test('error codes by status', async (t) => {
   for (const [reason, status, code] of [
     ['bad-request', undefined, 'BadRequest'],
+    ['unknown-caller', 407, 'ProxyAuthenticationRequired'],
     ['bad-request', 431, 'RequestHeaderFieldsTooLarge'],
     ['bad-request', 408, 'RequestTimeout'],
     ['unknown-resource', undefined, 'ResourceNotFound'],

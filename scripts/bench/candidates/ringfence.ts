@@ -24,6 +24,8 @@ const scope = {
   subscriptionId: '11111111-1111-1111-1111-111111111111',
   resourceGroup: 'bench',
 }
+/** As in the first line of `src/main.ts`, in the Dockerfile and in `npm run ringfence`. */
+const youngGeneration = '--max-semi-space-size=4'
 /** In the folder of the instance. */
 export const adminSocket = 'admin.sock'
 const root = path.resolve(import.meta.dirname, '../../..')
@@ -47,7 +49,7 @@ export function createRingfence(source: boolean): RingfenceCandidate {
       folder,
       port,
       program: process.execPath,
-      args: [...(extras.nodeArgs ?? []), program, 'run', '--config', file],
+      args: [youngGeneration, ...(extras.nodeArgs ?? []), program, 'run', '--config', file],
     })
     // It opens last.
     while (!existsSync(path.join(folder, adminSocket))) await delay(10)
