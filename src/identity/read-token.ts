@@ -4,6 +4,12 @@ import type { TokenFinding } from './token-finding.ts'
 /** RFC 6750 2.1. What follows another scheme (Basic, SharedKey) is no token, and no attempt at one. */
 const bearer = /^bearer(?: +|$)/i
 
+/** The token of a field's value that holds one; undefined for another scheme. */
+export function readBearer(value: string): string | undefined {
+  const scheme = bearer.exec(value)?.[0]
+  return scheme === undefined ? undefined : value.slice(scheme.length)
+}
+
 const several: TokenFinding = { kind: 'ambiguous', detail: 'several token headers' }
 
 /**
@@ -21,7 +27,5 @@ export function readToken(raw: RawHeaders, lowerName: string): string | TokenFin
     value = name.toLowerCase() === lowerName ? (raw[index + 1] ?? '') : ''
   }
   if (value === undefined || value === '') return undefined
-  const scheme = bearer.exec(value)?.[0]
-  if (scheme === undefined) return lowerName === 'authorization' ? undefined : value
-  return value.slice(scheme.length)
+  return readBearer(value) ?? (lowerName === 'authorization' ? undefined : value)
 }

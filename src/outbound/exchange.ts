@@ -5,7 +5,8 @@ import type { CloseReason } from '../reasons.ts'
 import type { Judged } from '../transport/connections.ts'
 import type { IpAddress } from '../wire/address.ts'
 import { type Authority, formatAuthority } from '../wire/authority.ts'
-import type { CallerEvidence } from './caller-evidence.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
+import { type CallerEvidence, endOf, evidenceAt } from './caller-evidence.ts'
 import type { ClientHello } from '../wire/client-hello.ts'
 import type { Hostname } from '../wire/hostname.ts'
 import { OpenSlot } from './open-slot.ts'
@@ -73,7 +74,8 @@ export class Exchange implements Judged {
 
   asked(destination: Authority): Asked {
     const { listener, peer } = this.origin
-    return { listener, peer, evidence: this.evidence, destination }
+    const evidence = evidenceAt(this.evidence, this.#ports.now())
+    return { listener, peer, evidence, destination }
   }
 
   /** A denial before the stages, for the member that the listener speaks for, if it speaks for one to this client. */
@@ -132,6 +134,7 @@ export class Exchange implements Judged {
     const slot = more.slot ?? new OpenSlot()
     slot.current = this
     slot.entry.version = more.admitted.inForce.version
+    slot.entry.expiresAt = endOf(this.evidence)
     this.#slot = slot
     this.#ownsSlot = more.slot === undefined
     if (this.#ports.openConnections.register(slot.entry, slot)) return true
@@ -167,7 +170,7 @@ export class Exchange implements Judged {
   }
 
   judge(): boolean {
-    const standing = this.#standing
+    const standing = this.#standing && this.#standingNow(this.#standing)
     try {
       const decision = standing && judgeAgain(standing, this.#ports.currentInForce())
       if (decision === undefined) return false
@@ -180,8 +183,21 @@ export class Exchange implements Judged {
     }
   }
 
+  /** What was proven may be over: from then on it waits for nothing any more, and is judged without. */
+  #standingNow(standing: Standing): Standing {
+    const evidence = evidenceAt(standing.asked.evidence, this.#ports.now())
+    if (evidence === standing.asked.evidence) return standing
+    if (this.#slot !== undefined) this.#slot.entry.expiresAt = Number.POSITIVE_INFINITY
+    return { ...standing, asked: { ...standing.asked, evidence } }
+  }
+
   revoke(): void {
     this.#revoke?.()
+  }
+
+  /** What a token comes to. */
+  verifyToken(token: string): TokenFinding | Promise<TokenFinding> {
+    return this.#ports.verifyToken(token)
   }
 
   /** Nothing of it is open any more, or not yet again: a second attempt has another address. */

@@ -1,5 +1,7 @@
 import { readBasicCredentials } from '../identity/basic-credentials.ts'
+import { readBearer } from '../identity/read-token.ts'
 import { type SecretCheck, sharedSecretChecks } from '../identity/secret-checks.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { InForce } from '../settings/in-force.ts'
 import { headerValues, type RawHeaders } from '../wire/headers.ts'
 import type { Exchange } from './exchange.ts'
@@ -24,6 +26,13 @@ export function identifyCaller(
   const values = headerValues(given.rawHeaders, 'proxy-authorization')
   const [presented] = values
   if (presented === undefined) return 'identified'
+  const token = values.length > 1 ? undefined : readBearer(presented)
+  if (token !== undefined && listener.callers.some((one) => one.tokenAudience !== undefined)) {
+    const finding = exchange.verifyToken(token)
+    return finding instanceof Promise
+      ? finding.then((found) => hold(exchange, found))
+      : hold(exchange, finding)
+  }
   const credentials = values.length > 1 ? undefined : readBasicCredentials(presented)
   const basics = listener.callers.flatMap(({ basic }) => basic ?? [])
   const [likeness] = basics
@@ -49,4 +58,14 @@ export function identifyCaller(
     peer: peer?.text ?? '',
   })
   return typeof check === 'string' ? settle(check) : check.then(settle)
+}
+
+/** Whether the token is of a member of this listener is decided with the request. */
+function hold(exchange: Exchange, finding: TokenFinding): Identified {
+  if (finding.kind === 'proof') exchange.evidence = { kind: 'token', proof: finding.proof }
+  else {
+    const detail = finding.kind === 'nothing' ? finding.note : finding.detail
+    exchange.evidence = { kind: 'rejected', detail }
+  }
+  return 'identified'
 }

@@ -2,6 +2,7 @@ import type { AccessLog } from '../audit/record.ts'
 import type { Meter } from '../audit/meter.ts'
 import type { OperationalLog } from '../audit/operational-log.ts'
 import type { Deliver } from '../identity/caller.ts'
+import type { TokenFinding } from '../identity/token-finding.ts'
 import type { CurrentInForce } from '../settings/in-force.ts'
 import type { OpenConnections } from '../transport/connections.ts'
 import type { Dial } from '../transport/dial.ts'
@@ -20,6 +21,8 @@ export interface OutboundPorts {
   /** Into the inbound side of this instance. */
   readonly deliver: Deliver
   readonly newCorrelationId: () => string
+  /** What a token comes to with those whom settings in force trust. A promise only where it has to be verified first. */
+  readonly verifyToken: (token: string) => TokenFinding | Promise<TokenFinding>
   /** How a listener names itself in what it forwards. */
   readonly via: (listener: string) => OwnVia
   /** Milliseconds since the epoch. */

@@ -15,6 +15,7 @@ import type { ProxyContext, UnderWay } from './proxy-context.ts'
 import { type Reached, reach } from './reach.ts'
 import { denialFor, sayingFor } from './refusal-words.ts'
 import { refuse, type Refusing, wordFailure } from './refusing.ts'
+import { endOf } from './caller-evidence.ts'
 import { type Identified, identifyCaller, tooManyCredentials } from './identify-caller.ts'
 import type { ForwardReader, ForwardReading } from './forward-reader.ts'
 import { type Admitted, type Asked, decide } from './verdict.ts'
@@ -160,7 +161,8 @@ export class RelayedForward implements CrossingOwner, UpstreamSource, UnderWay {
       this.#refuse({ decision: this.#exchange.deny('limit'), detail: unloggable })
       return
     }
-    if (reading.admitted !== undefined) {
+    const now = this.#context.ports.now()
+    if (reading.admitted !== undefined && endOf(reading.evidence) > now) {
       this.#exchange.evidence = reading.evidence
       this.#carry(reading.admitted, reading)
       return

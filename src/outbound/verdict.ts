@@ -1,4 +1,7 @@
+import { homesIn } from '../identity/identify.ts'
 import { isCovered } from '../identity/identity-rules.ts'
+import type { Proof } from '../identity/proof.ts'
+import { readProofs } from '../identity/read-proofs.ts'
 import type { Decision } from '../policy/decision.ts'
 import { denyOutsideStages, type OutsideReason } from '../policy/deny-outside-stages.ts'
 import { evaluateOutbound } from '../policy/evaluate-outbound.ts'
@@ -72,7 +75,7 @@ export function speakerFor(
   if (listener === undefined) return undefined
   const { clients } = listener
   if (clients !== undefined && !isCovered(clients, asked.peer)) return undefined
-  const resource = listener.resource ?? callerOf(listener.callers, asked)?.resource
+  const resource = listener.resource ?? callerOf(listener.callers, asked, inForce)?.resource
   return resource && inForce.snapshot.resources.get(resource.key)
 }
 
@@ -80,11 +83,31 @@ export function speakerFor(
 function callerOf(
   callers: readonly OutboundCaller[],
   { peer, evidence }: Omit<Asked, 'destination'>,
+  inForce: InForce,
 ): OutboundCaller | undefined {
   if (evidence === undefined) return callers.find(({ prefixes }) => isCovered(prefixes, peer))
   if (evidence.kind === 'rejected') return undefined
+  if (evidence.kind === 'token') {
+    return callers.find((caller) => isProven(caller, evidence.proof, inForce))
+  }
   const { user, secretHash } = evidence
   return callers.find(({ basic }) => basic?.user === user && basic.secretHash === secretHash)
+}
+
+/** Whether it is this member's token, made for us, of an issuer that may speak for it. The exchange watches its time. */
+function isProven(
+  { resource, tokenAudience: audience }: OutboundCaller,
+  proof: Proof,
+  { settings, snapshot }: InForce,
+): boolean {
+  if (audience === undefined) return false
+  const read = readProofs([proof], {
+    speakers: settings.identity.speakers,
+    audience,
+    now: Number.NEGATIVE_INFINITY,
+    homeOf: homesIn(snapshot),
+  })
+  return read.kind === 'proven' && read.statement.resource?.key === resource.key
 }
 
 /** Decides a request by what is in force now. Nothing in force denies. Pure. */

@@ -12,7 +12,7 @@ const reservedHeaders =
 
 /** What identity settings mean, and what of them the resources need. */
 export function checkIdentity(
-  { identity, inbound }: Pick<Settings, 'identity' | 'inbound'>,
+  { identity, inbound, outbound }: Pick<Settings, 'identity' | 'inbound' | 'outbound'>,
   context: { readonly resources: readonly Placed<Resource>[]; readonly findings: Findings },
 ): void {
   const { findings } = context
@@ -43,6 +43,15 @@ export function checkIdentity(
       )
     }
     seen.set(folded, kind)
+  }
+  if (identity.tokens === undefined) {
+    for (const { callers, name } of outbound) {
+      if (callers.every(({ tokenAudience }) => tokenAudience === undefined)) continue
+      findings.error(
+        ['outbound'],
+        `${quote(name)} knows callers by tokens: add \`identity.tokens\``,
+      )
+    }
   }
   for (const { value, path } of context.resources) {
     const message = tokenProblem(identity, value)

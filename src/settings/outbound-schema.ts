@@ -1,5 +1,5 @@
 import { defaulted, integer, list, object, optional, required, text } from '../documents/shape.ts'
-import { path } from './tokens-schema.ts'
+import { path, plainText } from './tokens-schema.ts'
 
 /** The part of `schema.ts` that declares outbound listeners, and what it shares with the rest. */
 
@@ -35,6 +35,10 @@ const outboundCaller = object({
       secretHash: required(text(), 'its secret, as `ringfence hash-secret` prints it'),
     }),
     'whoever presents these credentials is this member',
+  ),
+  tokenAudience: optional(
+    plainText,
+    "whoever presents a token of the member's managed identity that was made for this audience (`aud`), as `Proxy-Authorization: Bearer`, is this member; needs `identity.tokens`",
   ),
 })
 

@@ -21,9 +21,14 @@ export function readCallers(
     const resource = readReference(reference, { ...context, path: [...path, 'resource'] })
     const everyone = `whoever reaches this listener may speak for ${quote(reference)}`
     const prefixes = readPrefixes(value.prefixes, { path: prefixesPath, findings, everyone })
-    const caller = { prefixes, basic: basic === undefined ? undefined : { ...basic } }
-    if (value.prefixes.length === 0 && basic === undefined) {
-      findings.error(path, 'nobody is known by this; name `prefixes` or `basic`')
+    const { tokenAudience } = value
+    const caller = {
+      prefixes,
+      basic: basic === undefined ? undefined : { ...basic },
+      tokenAudience,
+    }
+    if (value.prefixes.length === 0 && basic === undefined && tokenAudience === undefined) {
+      findings.error(path, 'nobody is known by this; name `prefixes`, `basic` or `tokenAudience`')
     }
     if ('socket' in listen && prefixes.length > 0) {
       findings.error(prefixesPath, 'a Unix socket knows no client addresses; use `basic`', 'key')

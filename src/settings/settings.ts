@@ -128,6 +128,8 @@ export interface OutboundCaller {
   /** Whoever comes from here without credentials is this member; no two callers share an address. */
   readonly prefixes: readonly Prefix[]
   readonly basic: BasicCaller | undefined
+  /** Whoever presents a token of the member's identity that was made for this audience is this member. */
+  readonly tokenAudience: string | undefined
 }
 
 export interface BasicCaller {

@@ -45,12 +45,12 @@ export const entryPaths: readonly EntryPath[] = [
     ...outward(443),
     arrivesAs: () => undefined,
     tell: async (world, authority) =>
-      onRaw(world, world.egress, async (client) => {
+      onRaw(world, world.egress, async (client, since) => {
         client.send(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`)
         const outcome = await outcomeOf(client)
         if (outcome === 'served') {
           client.send(await clientHello(allowedName))
-          await arrival(world, client)
+          await arrival(world, client, since)
         }
         return outcome
       }),
@@ -157,11 +157,11 @@ export async function sent(world: World, port: number, bytes: string): Promise<T
 async function onRaw(
   world: World,
   port: number,
-  speak: (client: RawClient) => Promise<Told['outcome']>,
+  speak: (client: RawClient, since: number) => Promise<Told['outcome']>,
 ): Promise<Told> {
   const since = world.events.length
   const client = await connectRaw({ port })
-  return ended(client, { since, outcome: await speak(client) })
+  return ended(client, { since, outcome: await speak(client, since) })
 }
 
 function ended(client: RawClient, told: Told): Told {
@@ -179,9 +179,13 @@ async function outcomeOf(client: RawClient): Promise<Told['outcome']> {
 }
 
 /** Until bytes have come through, or will not. */
-async function arrival(world: World, client: RawClient): Promise<void> {
-  const over = once(client.stream, 'close').catch(() => undefined)
-  while (world.events.at(-1)?.kind !== 'arrived' && !client.stream.destroyed) {
+export async function arrival(world: World, client: RawClient, since: number): Promise<void> {
+  const { stream } = client
+  const over = new Promise<void>((resolve) => {
+    for (const event of ['end', 'close', 'error'] as const) stream.once(event, () => resolve())
+  })
+  const isThere = (): boolean => world.events.slice(since).some(({ kind }) => kind === 'arrived')
+  while (!isThere() && !stream.readableEnded && !stream.destroyed) {
     await Promise.race([world.next(), over])
   }
 }

@@ -283,7 +283,7 @@ const requestLines: readonly Mutation[] = (
     ],
   )
 
-/** RFC 9112 7.1. Squid CVE-2023-46846 and CVE-2026-61642, tinyproxy CVE-2026-3945, Go CVE-2025-22871. */
+/** RFC 9112 7.1. Squid CVE-2023-46846 and CVE-2026-61642, tinyproxy CVE-2026-3945, Go CVE-2025-22871, Node CVE-2021-22960. */
 const brokenChunks: readonly Mutation[] = (
   [
     ['no size', '\r\nhello\r\n0\r\n\r\n'],

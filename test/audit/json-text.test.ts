@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { maxFieldLength, jsonText, jsonTexts } from '../../src/audit/json-text.ts'
 
+// Envoy CVE-2024-45808.
 void t.test('jsonText lets nothing through that drives a terminal or splits a line', async (t) => {
   for (const [note, text] of [
     ['C0', '\u0000\u0007\u0008\t\n\r\u001b'],

@@ -8,7 +8,7 @@ const agree: Check = (_bytes, trial) => {
 }
 
 /** A moment, in which such checks are tried by the thousand. */
-const run = { seed: 1, seconds: 0.3 }
+const run = { seed: 1, seconds: 0.6 }
 
 async function fuzzRequests(request: Check) {
   // The others give way, so that it is not their turn for long.

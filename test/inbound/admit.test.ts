@@ -148,6 +148,7 @@ void t.test('a resource that has too much open is a limit, with its resource', a
   ])
 })
 
+// Envoy CVE-2024-23324: an authoriser that failed let everybody in.
 void t.test('a fault denies with internal-error and is logged', async (t) => {
   const inForce = holdInForce(open)
   const broken: HeldInForce = {

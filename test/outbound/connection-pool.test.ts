@@ -31,6 +31,7 @@ function twoNames(port: number): InForceParts {
   })
 }
 
+// Undici CVE-2026-6734 and Envoy CVE-2026-73548: pools that were keyed by less than the origin.
 void t.test('ConnectionPool never gives a name what another name was allowed', async (t) => {
   const origin = await startOrigin()
   t.teardown(() => origin.close())

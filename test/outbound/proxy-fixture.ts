@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import type { AccessRecord } from '../../src/audit/record.ts'
 import type { EndedExchange, ExchangeKind } from '../../src/audit/meter.ts'
 import type { Delivery } from '../../src/identity/caller.ts'
+import { createTokenVerification } from '../../src/compose/token-verification.ts'
 import { createOutboundProxy, type OutboundProxy } from '../../src/outbound/outbound-proxy.ts'
 import type { OutboundPorts } from '../../src/outbound/ports.ts'
 import type { ResourceId } from '../../src/perimeter/resource-id.ts'
@@ -159,6 +160,13 @@ export async function startProxy(
       return options.deliver?.(resource, delivery)
     },
     newCorrelationId: () => `id-${++ids}`,
+    verifyToken: createTokenVerification({
+      currentInForce: held.current,
+      fetchJwks: () => Promise.reject(new Error('nobody is asked')),
+      log: { warn: ignore },
+      now: () => Date.now(),
+      monotonicNow: () => performance.now(),
+    }),
     via: () => ownViaOf(options.viaId ?? viaId),
     now: () => Date.now(),
     monotonicNow: () => performance.now(),

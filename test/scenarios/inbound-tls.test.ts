@@ -144,6 +144,7 @@ void t.test('a cut is a cut under TLS too', async (t) => {
   t.equal(response.complete, false)
 })
 
+// Undici CVE-2026-9697: behind a proxy, verification was lost.
 void t.test('an https back end is verified by its own name, whatever Host says', async (t) => {
   const good = await startOrigin(undefined, {
     tls: authority.issue('localhost', '127.0.0.1'),

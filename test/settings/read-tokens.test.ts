@@ -14,7 +14,7 @@ const plain = {
   subscriptions: [testSubscription],
 }
 
-async function load(t: Test, identity: object, resource: object = {}) {
+async function load(t: Test, identity: object, resource: object = {}, more: object = {}) {
   const directory = t.testdir({
     'keys.json': jwksOf(key),
     'private.json': JSON.stringify({
@@ -37,6 +37,7 @@ resourceAssociations: [{ name: orders, privateLinkResource: { id: orders }, prof
     ],
     inbound: [{ name: 'public', listen: { host: '127.0.0.1', port: 0 } }],
     identity,
+    ...more,
   }
   await writeFile(file, JSON.stringify(settings))
   const loaded = await loadConfiguration(file, { instance: 'x' })
@@ -269,3 +270,16 @@ void t.test('an audience of a resource', async (t) => {
   const without = await load(t, {}, { audience: 'api://orders' })
   t.match(without.messages, [/^warning: the `audience` of `orders` has no effect/])
 })
+
+void t.test(
+  'callers that are known by tokens need somebody whose tokens are verified',
+  async (t) => {
+    const callers = [{ resource: 'orders', tokenAudience: 'api://gateway' }]
+    const listen = { host: '127.0.0.1', port: 0 }
+    const outbound = [{ name: 'gateway', listen, callers }]
+    const without = await load(t, {}, {}, { outbound })
+    t.match(without.messages, [/^error: `gateway` knows callers by tokens: add `identity.tokens`/])
+    const { messages } = await load(t, { tokens: { issuers: [plain] } }, {}, { outbound })
+    t.same(messages, [])
+  },
+)

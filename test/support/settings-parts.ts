@@ -116,6 +116,7 @@ export interface InForceParts {
       readonly resource: string
       readonly prefixes?: readonly string[]
       readonly basic?: BasicCaller
+      readonly tokenAudience?: string
     }[]
   })[]
   readonly headersTrustedFrom?: readonly string[]
@@ -214,11 +215,14 @@ export function settingsFrom(parts: InForceParts): Settings {
       ...listener,
       resource: listener.resource === undefined ? undefined : resourceId(listener.resource),
       clients: listener.clients?.map(prefix),
-      callers: (listener.callers ?? []).map(({ resource, prefixes = [], basic }) => ({
-        resource: resourceId(resource),
-        prefixes: prefixes.map(prefix),
-        basic,
-      })),
+      callers: (listener.callers ?? []).map(
+        ({ resource, prefixes = [], basic, tokenAudience }) => ({
+          resource: resourceId(resource),
+          prefixes: prefixes.map(prefix),
+          basic,
+          tokenAudience,
+        }),
+      ),
     })),
     identity: {
       headers: {
