@@ -104,6 +104,7 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     instance: settings.instance,
     boot,
     onProblem: (problem) => log.error(problem),
+    onRecovery: (news) => log.info(news),
     onBlock: (blocks) => Atomics.store(isBlocked, 0, blocks ? 1 : 0),
     now,
   })
@@ -154,7 +155,8 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   )
   openings.check()
   await plane.learn(bound)
-  await watch.setPaths(loaded.watchPaths, readSince)
+  let watched = loaded.watchPaths
+  await watch.setPaths(watched, readSince)
   state.started = true
   const resources = opened.move()
   let stopping: Promise<boolean> | undefined
@@ -182,8 +184,9 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
   async function reloadOnce(triggers: readonly string[]): Promise<ReloadOutcome> {
     const since = now()
     await watch.mark()
-    const next = await loadSafely()
-    await watch.setPaths(next.watchPaths, since)
+    const next = await loadSafely(watched)
+    watched = next.watchPaths
+    await watch.setPaths(watched, since)
     if (next.kind === 'failed') return keep(next, triggers)
     try {
       return await swap(next, triggers)
@@ -202,14 +205,20 @@ export async function startRingfence(options: StartOptions): Promise<Running> {
     }
   }
 
-  /** A fault is a reload that failed, and a bug that is reported as such. */
-  async function loadSafely(): Promise<Loaded> {
+  /**
+   * What is thrown is a reload that failed, too, and unless it says what is wrong, a bug that is reported as such. What was
+   * watched until then goes on being watched.
+   */
+  async function loadSafely(watchPaths: readonly string[]): Promise<Loaded> {
     try {
       return await loadInForce({ ...request, running })
     } catch (error) {
+      if (error instanceof PerimeterError) {
+        return { kind: 'failed', problems: [error.message], watchPaths }
+      }
       faults.report(error)
       const problems = ['internal error: the operational log has it']
-      return { kind: 'failed', problems, watchPaths: [request.configFile] }
+      return { kind: 'failed', problems, watchPaths }
     }
   }
 

@@ -17,6 +17,8 @@ export interface CrossingLogOptions extends RecordOrigin {
   readonly maxWaitingBytes: number
   /** Whether the writer blocks new work. */
   readonly isBlocked: () => boolean
+  /** For the operational log. Called once. */
+  readonly onProblem: (problem: string) => void
   /** Whether losing records here blocks new work too. */
   readonly onFailure: 'deny' | 'continue'
   /** Each record that was accepted or lost here, before anything else: what is not handed over later was lost. */
@@ -34,12 +36,13 @@ const maxBatchLines = 64
 const maxBatchMs = 5
 
 export function createCrossingLog(options: CrossingLogOptions): CrossingLog {
-  const { post, waiting, maxWaitingBytes, isBlocked, onFailure, onRecord, now } = options
+  const { post, waiting, maxWaitingBytes, isBlocked, onFailure, onRecord, onProblem, now } = options
   const format = createRecordFormat(options)
   let text = ''
   let cuts: number[] = []
   let lost: { count: number; firstTime: number; lastTime: number } | undefined
   let timer: NodeJS.Timeout | undefined
+  let hasFailedToFormat = false
 
   function flush(): void {
     clearTimeout(timer)
@@ -88,6 +91,8 @@ export function createCrossingLog(options: CrossingLogOptions): CrossingLog {
         else lose()
       } catch {
         // A record that cannot be formatted is a bug, and no reason to fail the request that it is about.
+        if (!hasFailedToFormat) onProblem('bug: a record cannot be formatted and is lost')
+        hasFailedToFormat = true
         lose()
       }
     },

@@ -13,8 +13,10 @@ export interface LineSinkOptions {
   readonly flushIntervalMs: number
   /** Bytes of lines that are not written yet; what is beyond is not accepted. */
   readonly bufferBytes: number
-  /** Told when writing begins to fail, and when it works again, in words for the operational log. */
+  /** Told when writing begins to fail, in words for the operational log. */
   readonly onProblem: (problem: string) => void
+  /** Likewise when it works again. */
+  readonly onRecovery: (news: string) => void
   /** Told when half of the buffer is free again after a line was refused. */
   readonly onRoom: () => void
   /** For tests; default `fs.write`. */
@@ -66,7 +68,15 @@ const lineFeed = 0x0a
 
 /** Opens the target; throws what opening throws. */
 export function createLineSink(options: LineSinkOptions): LineSink {
-  const { target, flushIntervalMs, bufferBytes, onProblem, onRoom, write = writeFile } = options
+  const {
+    target,
+    flushIntervalMs,
+    bufferBytes,
+    onProblem,
+    onRecovery,
+    onRoom,
+    write = writeFile,
+  } = options
   let open = openTarget(target)
   /** Batches that are full, oldest first; and the one that is filling. */
   const full: string[] = []
@@ -126,7 +136,7 @@ export function createLineSink(options: LineSinkOptions): LineSink {
     retryMs = firstRetryMs
     if (problem !== undefined) {
       problem = undefined
-      onProblem('the access log is written again')
+      onRecovery('the access log is written again')
     }
     if (batch !== undefined && written === batch.length) batch = undefined
     release(offeredBytes - unwrittenBytes)

@@ -17,8 +17,10 @@ export interface AccessLogOptions {
   readonly bufferBytes: number
   /** Whether new work is blocked while records are lost; `OnAuditFailure` of the settings. */
   readonly onFailure: 'deny' | 'continue'
-  /** For the operational log: writing fails, works again, records were lost. Not called for each record. */
+  /** For the operational log: writing fails, records are being lost. Not called for each record. */
   readonly onProblem: (problem: string) => void
+  /** Likewise: it works again, there is room again. */
+  readonly onRecovery: (news: string) => void
   /** Told when `blocksNewWork` changes. */
   readonly onBlock?: (blocks: boolean) => void
   /** Milliseconds since the epoch. */
@@ -63,12 +65,13 @@ const closeDeadlineMs = seconds(2)
  * Throws `RF_AUDIT` if the file cannot be opened: without its log a perimeter does not start.
  */
 export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
-  const { file, flushIntervalMs, bufferBytes, onProblem, onBlock, now, write } = options
+  const { file, flushIntervalMs, bufferBytes, onProblem, onRecovery, onBlock, now, write } = options
   const format = createRecordFormat(options)
   const sink = openSink(file, {
     flushIntervalMs,
     bufferBytes,
     onProblem,
+    onRecovery,
     onRoom,
     ...(write === undefined ? {} : { write }),
   })
@@ -106,7 +109,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLogWriter {
   function onRoom(): void {
     if (!reportLost() || !isFull) return
     isFull = false
-    onProblem(`the access log has room again${blocks ? ': new work is let on' : ''}`)
+    onRecovery(`the access log has room again${blocks ? ': new work is let on' : ''}`)
     if (blocks) onBlock?.(false)
   }
 

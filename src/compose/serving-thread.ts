@@ -73,6 +73,7 @@ function serve(port: MessagePort, start: ThreadStart): void {
     maxWaitingBytes: start.audit.maxWaitingBytes,
     isBlocked: () => Atomics.load(start.isBlocked, 0) !== 0,
     onFailure: start.audit.onFailure,
+    onProblem: (problem) => log.error(problem),
     onRecord: () => {
       figures[figure.records] = (figures[figure.records] ?? 0) + 1
     },

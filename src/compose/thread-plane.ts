@@ -3,6 +3,7 @@ import { newestFirst } from '../admin/denials.ts'
 import { sumCounts } from '../admin/sum-counts.ts'
 import type { AccessLogWriter } from '../audit/log-writer.ts'
 import { beginArena } from '../policy/arena.ts'
+import { createDropCounter } from '../transport/dropped.ts'
 import { seconds } from '../units.ts'
 import type { ArenaPair, Filling } from '../workers/arena-pair.ts'
 import type { Bound } from './bound.ts'
@@ -71,6 +72,11 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
     replace,
     onFailure: (error, worker) => log.error({ err: error, worker }, 'a worker cannot be replaced'),
     monotonicNow: () => performance.now(),
+  })
+  let lately = 0
+  const countLost = createDropCounter(() => {
+    log.error({ recordsLost: lately }, 'workers have lost records')
+    lately = 0
   })
   const liveness = createLiveness({
     beats: () =>
@@ -198,7 +204,8 @@ export function createThreadPlane(options: ThreadPlaneOptions): DataPlane {
         figures.take(batch)
         if (batch.lost !== undefined) {
           writer.addLost(batch.lost)
-          log.error({ worker: index, ...batch.lost }, 'a worker has lost records')
+          lately += batch.lost.count
+          countLost()
         }
         writer.acceptLines(batch)
       },

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { parseSecretHash, type SecretHash } from '../perimeter/secret-hash.ts'
 import type { BasicCredentials } from './basic-credentials.ts'
@@ -36,7 +36,7 @@ const maxWaitingOfPeer = 8
 
 /** `derive` says whether it is the secret; tests have another. */
 export function createSecretChecks(derive: typeof isSecret = isSecret): SecretChecks {
-  const key = randomBytes(32)
+  const key = randomBytes(32).toString('base64')
   const right = new LRUCache<string, string>({ max: maxRight })
   const wrong = new LRUCache<string, string>({ max: maxWrong })
   const underWay = new Map<string, Promise<SecretCheck>>()
@@ -47,7 +47,7 @@ export function createSecretChecks(derive: typeof isSecret = isSecret): SecretCh
     // A user that comes to be there later is another question.
     const stored = question.stored ?? `unknown ${question.likeness}`
     // What is remembered, of whatever settings, is of use to nobody without the key.
-    const digest = createHmac('sha256', key).update(question.presented).digest('base64')
+    const digest = hash('sha256', key + question.presented, 'base64')
     if (right.get(digest) === stored) return 'right'
     if (wrong.get(digest) === stored) return 'wrong'
     const id = `${digest} ${stored}`
@@ -72,8 +72,8 @@ export function createSecretChecks(derive: typeof isSecret = isSecret): SecretCh
     question: SecretQuestion,
     { stored, digest }: { readonly stored: string; readonly digest: string },
   ): Promise<SecretCheck> {
-    const hash = parseSecretHash(question.stored ?? question.likeness)
-    const isRight = hash !== undefined && (await holds(question.credentials.secret, hash))
+    const parsed = parseSecretHash(question.stored ?? question.likeness)
+    const isRight = parsed !== undefined && (await holds(question.credentials.secret, parsed))
     // INVARIANT: an unknown user is never right, whatever the likeness says.
     if (isRight && question.stored !== undefined) {
       right.set(digest, stored)
@@ -84,9 +84,9 @@ export function createSecretChecks(derive: typeof isSecret = isSecret): SecretCh
   }
 
   /** A fault is no secret. */
-  async function holds(secret: Buffer, hash: SecretHash): Promise<boolean> {
+  async function holds(secret: Buffer, parsed: SecretHash): Promise<boolean> {
     try {
-      return await derive(secret, hash)
+      return await derive(secret, parsed)
     } catch {
       return false
     }

@@ -26,6 +26,7 @@ function startLog(change: Partial<CrossingLogOptions> = {}) {
     isBlocked: () => false,
     onFailure: 'deny',
     onRecord: () => accepted++,
+    onProblem: () => undefined,
     now: () => 7,
     ...change,
   })
@@ -112,11 +113,14 @@ void t.test('new work is blocked while the writer blocks it', async (t) => {
 })
 
 void t.test('a record that cannot be formatted is lost and harms nobody', async (t) => {
-  const { log, batches } = startLog()
+  const problems: string[] = []
+  const { log, batches } = startLog({ onProblem: (problem) => problems.push(problem) })
   t.doesNotThrow(() => log.accept({ ...record, time: Number.NaN }))
+  log.accept({ ...record, time: Number.NaN })
   log.accept(record)
   log.flush()
-  t.equal(batches[0]?.lost?.count, 1)
+  t.equal(batches[0]?.lost?.count, 2)
+  t.same(problems, ['bug: a record cannot be formatted and is lost'], 'said once')
   t.equal(batches[0]?.cuts.length, 2)
 })
 

@@ -28,6 +28,7 @@ function options(file: string, change: Partial<AccessLogOptions> = {}): AccessLo
     bufferBytes: MiB,
     onFailure: 'continue',
     onProblem: () => undefined,
+    onRecovery: () => undefined,
     now: () => record.time,
     ...change,
   }
@@ -478,6 +479,7 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
         onFailure,
         bufferBytes,
         onProblem: (problem) => problems.push(problem),
+        onRecovery: (news) => problems.push(`good: ${news}`),
         onBlock: (blocked) => told.push(blocked),
         write: (_fd, _bytes, _offset, length, _position, callback) => {
           writes.push(() => {
@@ -496,7 +498,7 @@ void t.test('a full log blocks new work or lets it on, and says so once each way
     t.same(look(), { blocks, state: full, said: 1 }, `${note}: a little room is not enough`)
     while (takenBytes < bufferBytes / 2) writes.shift()?.()
     t.same(look(), { blocks: false, state: 'written', said: 2 }, `${note}: half of it is free`)
-    t.match(problems[1], /has room again/, note)
+    t.match(problems[1], /^good: .* has room again/, note)
     t.same(told, blocks ? [true, false] : [], `${note}: told of each change`)
     await log.close(1)
   }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { defaultPerimeterGuid } from '../../src/perimeter/perimeter-guid.ts'
 import { startOrigin } from '../support/origin.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { eventually, startInProcess } from '../support/ringfence.ts'
@@ -16,11 +17,17 @@ const vault = resourceId('vault').text
 const token = signToken(key, claimsOf(vault))
 const [, payload = ''] = token.split('.')
 
+const shopId = resourceId(
+  `/subscriptions/${testSubscription}/resourceGroups/shop/providers/Microsoft.Network/networkSecurityPerimeters/shop`,
+)
+
 const issuer = {
   issuer: testIssuer,
   audiences: ['api://orders'],
   algorithms: ['ES256'],
   subscriptions: [testSubscription],
+  // A member's identity is in the member's perimeter: who may not speak for that may not speak for the member.
+  perimeters: [defaultPerimeterGuid(shopId)],
 }
 const closed = { office: false }
 

@@ -19,6 +19,7 @@ const log = createAccessLog({
   flushIntervalMs: Number(flushIntervalMs),
   bufferBytes: MiB,
   onFailure: 'deny',
+  onRecovery: (news) => operational.info(news),
   onProblem: (problem) => {
     problems.push(problem)
     operational.error(problem)

@@ -86,6 +86,7 @@ export function measureAccept(record: AccessRecord, count: number): Cost {
     flushIntervalMs: 100,
     bufferBytes: 16 * MiB,
     onFailure: 'deny',
+    onRecovery: () => undefined,
     onProblem: (problem) => {
       throw new Error(problem)
     },

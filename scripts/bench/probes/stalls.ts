@@ -1,17 +1,19 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { isMainThread } from 'node:worker_threads'
+import { stallsHeader } from '../stalls.ts'
 
 /**
  * Runs inside Ringfence (`node --import`), on the thread that serves, and notes every turn of its event loop that took
  * long: in CPU time of that thread, so that other programs on the core do not count, and as the clock saw it.
  *
- * Each line of the file `stalls` in the current folder: milliseconds of CPU, of the clock, and since the epoch.
+ * Each line of the file `stalls` in the current folder, but for the header: milliseconds of CPU, of the clock, and since the epoch.
  */
 
 const notedMs = 1
 const microsecondsPerMs = 1000
 
 if (isMainThread) {
+  writeFileSync('stalls', `${stallsHeader}\n`)
   let cpu = cpuMs()
   let clock = performance.now()
   setInterval(() => {

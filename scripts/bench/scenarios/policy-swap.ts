@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { MiB } from '../../../src/units.ts'
 import { reload } from '../admin.ts'
@@ -13,6 +13,7 @@ import { largePolicy } from '../large-policy.ts'
 import type { ConstantRateOrder } from '../load/constant-rate.ts'
 import type { LoadResult } from '../load-result.ts'
 import { readTree } from '../process-tree.ts'
+import { stallsSince } from '../stalls.ts'
 import { requestOf } from './requests.ts'
 import { runLoad } from './run-load.ts'
 
@@ -159,15 +160,4 @@ async function swapDuring(bench: Bench, large: Large, load: Promise<unknown>): P
     bench.progress(`swap ${swaps}: in force after ${seconds} s`)
   }
   return swaps
-}
-
-/** CPU milliseconds of turns of the event loop that ended since. */
-function stallsSince(folder: string, since: number): readonly number[] {
-  const file = path.join(folder, 'stalls')
-  if (!existsSync(file)) return []
-  return readFileSync(file, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' ').map(Number))
-    .flatMap(([cpuMs = 0, , at = 0]) => (at >= since ? [cpuMs] : []))
 }

@@ -115,8 +115,10 @@ void t.test('one that died while it rested is never handed out', async (t) => {
     while (accepted.length === 0) await new Promise((resolve) => setImmediate(resolve))
     const socket = accepted.at(-1)
     pool.giveBack(upstream, undefined)
+    const { dueAt } = upstream
     if (socket !== undefined) die(socket)
     await untilOpen(pool, 0)
+    t.ok(sharedPhases.in(0) < dueAt, `${note}: at once, not when its time is up`)
     const next = await takeReady(pool)
     t.not(next, upstream, note)
     next.destroy()
