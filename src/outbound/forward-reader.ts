@@ -48,7 +48,7 @@ export class ForwardReader {
   readonly direct: Direct | undefined
   #known: Known | undefined
 
-  constructor(via: OwnVia, direct?: Direct | undefined) {
+  constructor(via: OwnVia, direct?: Direct) {
     this.#via = via
     this.direct = direct
   }
