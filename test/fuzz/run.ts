@@ -94,14 +94,14 @@ const leastWhole: Readonly<Record<Kind, number>> = {
   request: 5,
   answer: 5,
   hello: 5,
-  token: 5,
-  authority: 5,
+  token: 2,
+  authority: 3,
   'proxy-header': 5,
   document: 2,
 }
 
 /** Before there are so many, the share says nothing. */
-const enough = 20
+const enough = 100
 
 export interface Fuzzed {
   readonly tried: number
