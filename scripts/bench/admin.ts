@@ -5,13 +5,16 @@ import { buffer } from 'node:stream/consumers'
 export function reload(socketPath: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   // A connection of its own: one that is kept may be closed while the next policy is written.
-  const call = request({ socketPath, method: 'POST', path: '/reload', agent: false }, (response) => {
-    buffer(response).then((bytes) => {
-      const answer: { readonly version: string } = JSON.parse(bytes.toString())
-      if (response.statusCode === 200) resolve(answer.version)
-      else reject(new Error(`the reload failed: ${bytes.toString()}`))
-    }, reject)
-  })
+  const call = request(
+    { socketPath, method: 'POST', path: '/reload', agent: false },
+    (response) => {
+      buffer(response).then((bytes) => {
+        const answer: { readonly version: string } = JSON.parse(bytes.toString())
+        if (response.statusCode === 200) resolve(answer.version)
+        else reject(new Error(`the reload failed: ${bytes.toString()}`))
+      }, reject)
+    },
+  )
   call.on('error', reject).end()
   return promise
 }
