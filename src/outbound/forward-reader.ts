@@ -59,7 +59,9 @@ export class ForwardReader {
   ): ForwardReading {
     const { method, target, block } = request
     const known = this.#known
-    if (known?.block === block && known.inForce === inForce && target.startsWith(known.site)) {
+    const isKnown = known?.block === block && known.inForce === inForce
+    // A CONNECT means something else whatever its target is.
+    if (isKnown && method !== 'CONNECT' && target.startsWith(known.site)) {
       this.path = target.slice(known.site.length)
       if (isOriginForm(this.path)) return known.reading
     }

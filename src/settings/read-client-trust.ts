@@ -7,7 +7,7 @@ import type { Guid } from '../perimeter/guid.ts'
 import { quote } from '../perimeter/quote.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import { readCertificateParts } from '../wire/certificate-parts.ts'
-import { pemBlocks } from '../wire/pem.ts'
+import { hasDamage, pemBlocks } from '../wire/pem.ts'
 import { isSignedBy, readRevocationList, type RevocationList } from '../wire/revocation-list.ts'
 import { readAlternativeNames } from '../wire/subject-alternative-names.ts'
 import { readReference } from './read-reference.ts'
@@ -124,6 +124,11 @@ async function readBlocks(
   const read = await readText(file)
   if (read.kind === 'unreadable') {
     findings.error(path, read.message)
+    return []
+  }
+  // THREAT: with a list left out in silence, whom it revokes is let in.
+  if (hasDamage(read.text)) {
+    findings.error(path, 'the file holds a block that is damaged, or is not whole yet')
     return []
   }
   const blocks = pemBlocks(read.text, label)

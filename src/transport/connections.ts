@@ -163,7 +163,8 @@ export function createOpenConnections(options: OpenConnectionsOptions): OpenConn
 
     register(entry, judged) {
       const inForce = version()
-      if (entry.version !== inForce) {
+      // What proved who asks may have expired while the way there was sought.
+      if (entry.version !== inForce || entry.expiresAt <= wallClock()) {
         if (!isAllowed(judged)) {
           remove(entry)
           return false

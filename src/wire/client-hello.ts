@@ -31,6 +31,8 @@ export function nameIn(first: { readonly kind: string } | ClientHello): Hostname
 export const maxHelloBytes = 16 * KiB
 
 const handshakeRecord = 22
+/** Servers that ignore the version of the first record (RFC 8446 5.1) ask for no less, so as to tell it from text. */
+const firstImpossibleMajor = 0x10
 const tlsMajorVersion = 3
 const recordHeaderBytes = 5
 const maxFragmentBytes = 16 * KiB
@@ -104,9 +106,17 @@ export class ClientHelloReader {
     const bytes = this.#held
     const at = this.#recordAt
     const left = Math.min(this.#length, maxHelloBytes) - at
-    const otherwise = at === 0 ? notTls : unreadable
-    if (left > 0 && bytes[at] !== handshakeRecord) return otherwise
-    if (left > 1 && bytes[at + 1] !== tlsMajorVersion) return otherwise
+    if (left === 0) return undefined
+    const type = bytes[at] ?? 0
+    if (type !== handshakeRecord) {
+      if (at > 0) return unreadable
+      if (type >= 0x80) return this.#readOldHello(left)
+      if (!isRecordType(type)) return notTls
+      if (left === 1) return undefined
+      // Some servers drop a record in front of the hello and read on: what is TLS to anybody is not "no TLS".
+      return (bytes[1] ?? 0) < firstImpossibleMajor ? unreadable : notTls
+    }
+    if (left > 1 && bytes[at + 1] !== tlsMajorVersion) return unreadable
     if (left < recordHeaderBytes) return undefined
     const size = bytes.readUInt16BE(at + 3)
     if (size === 0 || size > maxFragmentBytes) return unreadable
@@ -115,6 +125,21 @@ export class ClientHelloReader {
     this.#recordAt = from + size
     return bytes.subarray(from, this.#recordAt)
   }
+
+  /** The first record is none of TLS: unreadable if it is the form that came before it. */
+  #readOldHello(left: number): ClientHello | undefined {
+    if (left < oldHelloBytes) return undefined
+    const [, , message, major] = this.#held
+    return message === clientHelloMessage && major === tlsMajorVersion ? unreadable : notTls
+  }
+}
+
+/** Of SSL 2, which some servers take for TLS and which names nobody (RFC 5246 E.2). */
+const oldHelloBytes = 4
+
+/** Change of cipher, alert, application data, heartbeat (RFC 8446 B.1, RFC 6520). */
+function isRecordType(type: number): boolean {
+  return type >= 20 && type <= 24
 }
 
 /** Undefined: the message is not whole. */

@@ -17,3 +17,10 @@ export function pemBlocks(text: string, label: string): readonly PemBlock[] {
     return { der, pem: `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n` }
   })
 }
+
+const anyBlock = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]*-----END \1-----/g
+
+/** Whether there is something that was to be a block, of whatever label, and is none: a letter is wrong, or the end is missing. */
+export function hasDamage(text: string): boolean {
+  return /-----|-\s*$/.test(text.replace(anyBlock, ''))
+}

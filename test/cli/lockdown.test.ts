@@ -76,6 +76,11 @@ void t.test('lockdown prints rules that nft takes', async (t) => {
   }
   t.notMatch(text, /ipv6 tcp dport 80 /)
   t.equal(text.match(/accept/g)?.length, 8, 'nothing else passes')
+  // A connection that Ringfence has had is remembered for a while: nobody else may go on with it.
+  const places = ['meta skuid 0-4294967294 drop', 'ct mark 0x52460000 accept'].map((line) =>
+    text.indexOf(line),
+  )
+  t.ok((places[0] ?? -1) > 0 && (places[0] ?? 0) < (places[1] ?? 0))
   if (!canMakeNamespaces(t)) return
   for (const rules of [text, (await lockdown({ config })).text]) {
     const nft = spawnSync('unshare', ['--net', 'nft', '-c', '-f', '-'], { input: rules })

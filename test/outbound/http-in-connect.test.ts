@@ -228,3 +228,33 @@ void t.test(
     t.equal((await busy.response()).status, 403)
   },
 )
+
+void t.test('one byte of TLS in front does not hide what is no TLS', async (t) => {
+  const origin = await startRawOrigin({})
+  t.teardown(() => origin.close())
+  for (const first of ['\x16', '\x16\x02', '\x15\x03\x01\x00\x02\x01Z', '\x80\x2e\x01\x03']) {
+    const proxy = await startProxy(t, parts, toOrigin(origin.port))
+    const client = await tunnelTo(proxy)
+    client.send(`${first}${get('evil.example')}`)
+    await client.rest()
+    client.end()
+    const { end } = await proxy.endLine()
+    t.match(end?.closeReason, /^(?:tls-unreadable|not-http)$/, JSON.stringify(first))
+  }
+  t.same(origin.received.join(''), '', 'nothing went on')
+})
+
+void t.test('a CONNECT with a path is no request that is like the one before it', async (t) => {
+  const origin = await startOrigin()
+  t.teardown(() => origin.close())
+  const proxy = await startProxy(t, parts, toOrigin(origin.port))
+  const client = await tunnelTo(proxy)
+  client.send(get('api.example', '/1'))
+  t.equal((await client.response()).status, 200)
+  client.send('CONNECT /y HTTP/1.1\r\nHost: api.example\r\n\r\n')
+  t.equal((await client.response()).status, 400)
+  t.same(
+    origin.seen.map(({ url }) => url),
+    ['/1'],
+  )
+})

@@ -419,6 +419,7 @@ void t.test('a list or an authority that cannot be read keeps the old', async (t
   for (const [name, text, says] of [
     ['members.crl', 'nothing', /holds no `X509 CRL`/],
     ['members.crl', await partners.revoke([]), /none of the lists/],
+    ['members.crl', `${await members.revoke([])}-----BEGIN X509 CRL-----\nAQ`, /damaged/],
     ['members.pem', 'nothing', /holds no `CERTIFICATE`/],
     ['members.pem', shown.certificate, /not that of an authority/],
   ] as const) {

@@ -26,12 +26,15 @@ void t.test(
   },
 )
 
-void t.test('what was over already when it was registered ends at once', async (t) => {
+void t.test('what was over already when it is registered is judged first', async (t) => {
   const { open, pass } = clocked(5000)
   const late = entry({ expiresAt: 1000, allowed: [false] })
-  open.register(late, late)
-  pass(0)
-  t.equal(late.revoked, 1)
+  t.equal(open.register(late, late), false)
+  t.same([late.judged, late.revoked, open.size], [1, 0, 0])
+  const allowed = entry({ expiresAt: 5000, allowed: [true], next: [never] })
+  t.equal(open.register(allowed, allowed), true)
+  pass(1)
+  t.same([allowed.judged, allowed.revoked], [1, 0])
 })
 
 void t.test('what is allowed by newer evidence is judged when that expires', async (t) => {

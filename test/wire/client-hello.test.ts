@@ -217,9 +217,22 @@ const whole: readonly { note: string; bytes: Buffer; hello: ClientHello }[] = [
   },
   { note: 'HTTP', bytes: Buffer.from('GET / HTTP/1.1\r\n'), hello: notTls },
   { note: 'SSH', bytes: Buffer.from('SSH-2.0-x\r\n'), hello: notTls },
-  { note: 'the hello of SSL 2', bytes: Buffer.from([0x80, 0x2e, 1, 3, 1]), hello: notTls },
-  { note: 'application data', bytes: record(23, Buffer.from('x')), hello: notTls },
-  { note: 'no version of TLS', bytes: Buffer.from([22, 2]), hello: notTls },
+  { note: 'the hello of SSL 2', bytes: Buffer.from([0x80, 0x2e, 1, 3, 1]), hello: unreadable },
+  { note: 'nearly that', bytes: Buffer.from([0x80, 0x2e, 2, 3, 1]), hello: notTls },
+  { note: 'nearly that too', bytes: Buffer.from([0x80, 0x2e, 1, 2, 1]), hello: notTls },
+  { note: 'application data', bytes: record(23, Buffer.from('x')), hello: unreadable },
+  { note: 'an alert in front', bytes: Buffer.from([21, 3, 1, 0, 2, 1, 90]), hello: unreadable },
+  { note: 'a change of cipher', bytes: Buffer.from([20, 3, 1, 0, 1, 1]), hello: unreadable },
+  { note: 'a heartbeat', bytes: Buffer.from([24, 3]), hello: unreadable },
+  { note: 'what only looks like an alert', bytes: Buffer.from([21, 0x20]), hello: notTls },
+  { note: 'a type that is none', bytes: Buffer.from([25, 3]), hello: notTls },
+  { note: 'a type that is none, below', bytes: Buffer.from([19, 3]), hello: notTls },
+  { note: 'another version of the record', bytes: Buffer.from([22, 2]), hello: unreadable },
+  {
+    note: 'text behind the first byte',
+    bytes: Buffer.from('\x16GET / HTTP/1.1'),
+    hello: unreadable,
+  },
 ]
 
 void t.test('ClientHelloReader says what a hello asks for', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { pemBlocks } from '../../src/wire/pem.ts'
+import { hasDamage, pemBlocks } from '../../src/wire/pem.ts'
 
 const block = (label: string, content: string): string =>
   `-----BEGIN ${label}-----\n${content}\n-----END ${label}-----\n`
@@ -36,5 +36,24 @@ void t.test('pemBlocks: what is no block is none', async (t) => {
     '-----BEGIN CERTIFICATE-----\nAQID\n-----END X509 CRL-----\n',
   ]) {
     t.strictSame(pemBlocks(text, 'CERTIFICATE'), [], text)
+  }
+})
+
+void t.test('hasDamage: what was to be a block and is none', async (t) => {
+  const list = block('X509 CRL', 'AQID')
+  for (const text of ['', 'a comment - with a dash\n', list, `a comment\n${list}${list}`]) {
+    t.equal(hasDamage(text), false, text)
+  }
+  for (const text of [
+    `${list}${block('X509 CRL', 'A*ID')}`,
+    `${list}-----BEGIN X509 CRL-----\nAQID\n`,
+    `${list}-----BEGIN X509 CRL-----\nAQID\n-----END X509 CR`,
+    `${list}-----BEG`,
+    `${list}--`,
+    `${list}AQID\n-----END X509 CRL-----\n`,
+    `${list}${block('CERTIFICATE', 'A*ID')}`,
+    '-----BEGIN CERTIFICATE-----\nAQID\n-----END X509 CRL-----\n',
+  ]) {
+    t.equal(hasDamage(text), true, text)
   }
 })
