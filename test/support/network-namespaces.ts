@@ -3,13 +3,11 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import { hasServers } from './database-servers.ts'
+import { sayNotTested } from './namespaces.ts'
 
 /** Networks of their own for tests: two namespaces joined by a cable. Nothing outside of them is touched. */
 
-/**
- * Whether there may be namespaces with rules in them. Where everything must be tried (`CI`), what is missing fails;
- * elsewhere it is said.
- */
+/** Whether there may be namespaces with rules in them: a missing program fails, what the machine does not allow is said. */
 export function canMakeNamespaces(t: Test): boolean {
   const packages = 'nftables iproute2 util-linux iputils-ping curl'
   if (!hasServers(t, packages, ['nft', 'ip', 'unshare', 'setpriv', 'ping', 'curl'])) return false
@@ -17,9 +15,7 @@ export function canMakeNamespaces(t: Test): boolean {
     execFileSync('unshare', ['--net', 'nft', 'list', 'ruleset'], { stdio: 'pipe' })
     return true
   } catch (error) {
-    const why = `network namespaces need root, and a kernel with nftables (${String(error)})`
-    if (process.env['CI'] === undefined) t.comment(`not tested: ${why}`)
-    else t.fail(why)
+    sayNotTested(t, `network namespaces need root, and a kernel with nftables (${String(error)})`)
     return false
   }
 }
