@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
@@ -27,8 +26,8 @@ void t.test('what was found once', async (t) => {
   }
 })
 
-/** Another one each time. What it finds is told with it, and becomes a case. */
-const seed = randomInt(2 ** 31)
+/** Known, so that an old fault stops no other change: unknown seeds are for `npm run fuzz`. */
+const seed = 20_261_124
 
 void t.test('a little more of it', async (t) => {
   const checks = await startChecks(t)

@@ -65,6 +65,7 @@ export function flatFields(lines: readonly string[]): string[] {
 
 function each(raw: readonly string[], see: (name: string, value: string) => void): void {
   for (let index = 0; index + 1 < raw.length; index += 2) {
-    see((raw[index] ?? '').toLowerCase(), raw[index + 1] ?? '')
+    // White space behind a value is none of it (RFC 9110 5.5); Node leaves spaces in front of a last tab.
+    see((raw[index] ?? '').toLowerCase(), (raw[index + 1] ?? '').replace(/[ \t]+$/, ''))
   }
 }
