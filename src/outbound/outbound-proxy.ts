@@ -15,7 +15,7 @@ import { ConnectionPool } from './connection-pool.ts'
 import { ForwardRequest } from './forward-request.ts'
 import type { Direct } from './forward-head.ts'
 import type { OutboundPorts } from './ports.ts'
-import type { ProxyContext } from './proxy-context.ts'
+import { AllUnderWay, type ProxyContext } from './proxy-context.ts'
 import {
   refusalOfUnreadable,
   refuseBroken,
@@ -79,7 +79,7 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
     pool: new ConnectionPool(),
     upstreams: new ConnectionPool(),
     relayed: new Set(),
-    underWay: new Set(),
+    underWay: new AllUnderWay(),
     isStopping: false,
   }
   const connections = new ClientConnections()
@@ -264,10 +264,15 @@ export function createOutboundProxy(listener: string, ports: OutboundPorts): Out
       for (const client of context.relayed) client.end('drain-timeout')
       server.closeIdleConnections()
       for (const client of context.relayed) client.drain()
+      const over = Promise.withResolvers<void>()
       const timer = setTimeout(() => connections.destroyAll(), closeGraceMs)
+      const lastTimer = setTimeout(over.resolve, 2 * closeGraceMs)
       await closed.promise
       await connections.whenEmpty()
+      // A tunnel ends, and writes its last record, once both of its sides are closed.
+      await Promise.race([context.underWay.whenEmpty(), over.promise])
       clearTimeout(timer)
+      clearTimeout(lastTimer)
     },
   }
 }

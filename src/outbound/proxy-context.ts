@@ -22,7 +22,7 @@ export interface ProxyContext {
   /** Client connections that the relay serves. */
   readonly relayed: Set<Relayed>
   /** Everything under way, from its head on. */
-  readonly underWay: Set<UnderWay>
+  readonly underWay: AllUnderWay
   /** No connection is kept for another request. */
   isStopping: boolean
 }
@@ -40,6 +40,24 @@ export interface Relayed extends UnderWay {
 export interface UnderWay {
   /** Ends it at once. A second call does nothing. */
   end(reason: CloseReason): void
+}
+
+/** What is under way, of whatever kind; whoever closes hears when nothing is. */
+export class AllUnderWay extends Set<UnderWay> {
+  #empty: PromiseWithResolvers<void> | undefined
+
+  override delete(one: UnderWay): boolean {
+    const wasThere = super.delete(one)
+    if (this.size === 0) this.#empty?.resolve()
+    return wasThere
+  }
+
+  /** Resolves once there is none. */
+  async whenEmpty(): Promise<void> {
+    if (this.size === 0) return
+    this.#empty ??= Promise.withResolvers<void>()
+    await this.#empty.promise
+  }
 }
 
 /** A request that has not been answered in full. */

@@ -5,6 +5,7 @@ import { connectRaw } from '../support/raw-client.ts'
 import type { InForceParts } from '../support/settings-parts.ts'
 import { clientFrame, echoFrames, serverFrame, upgradeRequest } from '../support/web-socket.ts'
 import { enforced, listenerName, type ProxyFixture, startProxy } from './proxy-fixture.ts'
+import { ways } from './ways-to-ask.ts'
 
 /** A gateway: `orders` may go out, `catalog` may not, and both have to say who they are. */
 
@@ -60,30 +61,6 @@ async function startGateway(t: Test, callers = byBasic, more: object = {}) {
   const fixture = await startProxy(t, gateway(origin.port, callers, more))
   return { origin, fixture }
 }
-
-/** The three ways to ask, each with what a let-through looks like. */
-const ways = [
-  {
-    way: 'absolute-form',
-    ask: (port: number, fields: string) =>
-      `GET http://api.example:${port}/ HTTP/1.1\r\nHost: api.example:${port}\r\n${fields}\r\n`,
-    allowed: 200,
-  },
-  {
-    way: 'CONNECT',
-    ask: (port: number, fields: string) =>
-      `CONNECT api.example:${port} HTTP/1.1\r\nHost: api.example:${port}\r\n${fields}\r\n`,
-    allowed: 200,
-  },
-  {
-    way: 'an upgrade',
-    ask: (port: number, fields: string) =>
-      upgradeRequest(`api.example:${port}`)
-        .replace('GET /', `GET http://api.example:${port}/`)
-        .replace(/\r\n\r\n$/, `\r\n${fields}\r\n`),
-    allowed: 101,
-  },
-]
 
 const strangers = [
   { note: 'no credentials', fields: '', detail: undefined },

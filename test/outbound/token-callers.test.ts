@@ -2,8 +2,9 @@ import t, { type Test } from 'tap'
 import { startOrigin } from '../support/origin.ts'
 import { guid, guidFor, resourceId, testSubscription } from '../support/settings-parts.ts'
 import { claimsOf, createIssuerKey, issuerOf, signToken } from '../support/tokens.ts'
-import { clientFrame, echoFrames, serverFrame, upgradeRequest } from '../support/web-socket.ts'
+import { clientFrame, echoFrames, serverFrame } from '../support/web-socket.ts'
 import { enforced, listenerName, startProxy } from './proxy-fixture.ts'
+import { ways } from './ways-to-ask.ts'
 
 /** A gateway that knows `orders` and `catalog` by tokens: `orders` may go out, `catalog` may not. */
 
@@ -61,29 +62,6 @@ async function start(t: Test) {
   t.teardown(() => origin.close())
   return { origin, fixture: await startProxy(t, gateway(origin.port)) }
 }
-
-const ways = [
-  {
-    way: 'absolute-form',
-    ask: (port: number, fields: string) =>
-      `GET http://api.example:${port}/ HTTP/1.1\r\nHost: api.example:${port}\r\n${fields}\r\n`,
-    allowed: 200,
-  },
-  {
-    way: 'CONNECT',
-    ask: (port: number, fields: string) =>
-      `CONNECT api.example:${port} HTTP/1.1\r\nHost: api.example:${port}\r\n${fields}\r\n`,
-    allowed: 200,
-  },
-  {
-    way: 'an upgrade',
-    ask: (port: number, fields: string) =>
-      upgradeRequest(`api.example:${port}`)
-        .replace('GET /', `GET http://api.example:${port}/`)
-        .replace(/\r\n\r\n$/, `\r\n${fields}\r\n`),
-    allowed: 101,
-  },
-]
 
 const strangers = [
   { note: 'no token', fields: '' },
