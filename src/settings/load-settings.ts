@@ -6,6 +6,7 @@ import { readText } from '../documents/read-text.ts'
 import { validateShape } from '../documents/validate-shape.ts'
 import type { Resource } from '../perimeter/resource.ts'
 import { checkDurations } from './check-durations.ts'
+import { checkAudiences } from './check-audiences.ts'
 import { checkIdentity } from './check-identity.ts'
 import { checkKeyFiles } from './check-key-files.ts'
 import { checkListeners } from './check-listeners.ts'
@@ -61,6 +62,7 @@ export async function loadSettings(
     { resources: settings.resources, findings },
   )
   checkIdentity(settings, { resources: parts.resources, findings })
+  checkAudiences(settings, { resources: parts.resources, findings })
   checkDurations(settings, findings)
   const { upstreamProxy } = settings.egress
   const files = await checkKeyFiles({ ...parts, upstreamProxy }, { findings, now: Date.now() })
